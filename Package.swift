@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+/// A library module of the engine. `DESIGN` order: a module may depend only on those declared above it.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "weir",
+  products: [.executable(name: "weir", targets: ["weir"])],
+  dependencies: [
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  ],
+  targets: [
+    .target(
+      name: "CSimdJSON",
+      cxxSettings: [.unsafeFlags(["-O3", "-std=c++17", "-fno-rtti"])],
+      linkerSettings: [.linkedLibrary("simdjson")]),
+    .systemLibrary(name: "CCompression"),
+    module("StreamModel"),
+    module("Expressions", ["StreamModel"]),
+    module("Formats", ["CSimdJSON", "CCompression", "StreamModel"]),
+    module("State", ["StreamModel"]),
+    module("Operators", ["StreamModel", "Expressions", "State"]),
+    module("Connectors", ["StreamModel", "Formats"]),
+    module(
+      "Topology",
+      ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
+    module("Runtime", ["StreamModel", "Expressions", "Formats", "State", "Operators", "Connectors", "Topology"]),
+    .executableTarget(
+      name: "weir",
+      dependencies: [
+        "StreamModel", "Formats", "Connectors", "Topology", "Runtime",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
+    module("TestSupport", ["StreamModel", "Expressions", "State", "Operators"]),
+    tests("StreamModelTests", ["StreamModel"]),
+    tests("ExpressionsTests", ["Expressions", "StreamModel"]),
+    tests("FormatsTests", ["Formats", "StreamModel"]),
+    tests("StateTests", ["State", "StreamModel"]),
+    tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport"]),
+    tests("ConnectorsTests", ["Connectors", "Formats", "StreamModel"]),
+    tests("TopologyTests", ["Topology", "Operators", "Connectors", "StreamModel"]),
+    tests("RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "StreamModel", "TestSupport"]),
+    tests("RepositoryTests", []),
+    tests("EndToEndTests", []),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)

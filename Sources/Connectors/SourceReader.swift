@@ -1,0 +1,57 @@
+import Formats
+import StreamModel
+
+/// What is wrong outside: the message names the place, the value and the mend.
+package struct ConnectorError: Error, Equatable, Sendable, CustomStringConvertible {
+  package let description: String
+  /// Whether trying again later may help (a broker that is down), as opposed to a mistake (no such file).
+  package let isRetriable: Bool
+
+  package init(_ description: String, isRetriable: Bool = false) {
+    self.description = description
+    self.isRetriable = isRetriable
+  }
+}
+
+/// What a source gave next.
+package enum SourceRead: Sendable {
+  /// Whole records of one partition, in the partition's order. `prologue` is the partition's CSV header, empty otherwise.
+  case chunk(RecordChunk, prologue: [UInt8])
+  /// A partition has no more records, ever; it no longer holds the watermark back.
+  case endOfPartition(SourcePartition)
+  /// Nothing now; ask again after this many milliseconds at the latest (a rate limit, an empty topic).
+  case wait(milliseconds: Int)
+  /// No partition has any more records, ever.
+  case endOfInput
+}
+
+/// How far a partition has been read: everything before `offset` has been handed out.
+package struct PartitionPosition: Hashable, Sendable {
+  package let partition: String
+  package let offset: Int64
+  package let isAtEnd: Bool
+
+  package init(partition: String, offset: Int64, isAtEnd: Bool) {
+    self.partition = partition
+    self.offset = offset
+    self.isAtEnd = isAtEnd
+  }
+}
+
+/// Reads one source's partitions as a single, repeatable sequence of chunks.
+///
+/// One caller at a time (the runtime takes turns under a lock): calls are sequential but come from different threads.
+/// Decoding happens elsewhere, so that one large file keeps all cores busy.
+package protocol SourceReader: AnyObject, Sendable {
+  /// Finds the input and checks that it can be read, without reading records. Throws when it is not there.
+  func open() throws(ConnectorError)
+  /// The partitions known so far, in order. A partition that has given no chunk yet holds the watermark back.
+  var partitions: [SourcePartition] { get }
+  /// The next piece of input. Chunks have about `targetBytes` bytes, more only where one record is larger.
+  func next(targetBytes: Int) throws(ConnectorError) -> SourceRead
+  /// Where every partition stands, for a checkpoint.
+  var positions: [PartitionPosition] { get }
+  /// Continues after `positions`; before the first `next`.
+  func seek(to positions: [PartitionPosition]) throws(ConnectorError)
+  func close()
+}

@@ -1,0 +1,87 @@
+import Expressions
+import State
+import StreamModel
+
+/// A named output beside the main one.
+package enum SidePort: String, Hashable, Sendable, CaseIterable {
+  /// Rows a `filter` did not let through.
+  case rejected
+  /// Rows that came after everything they belong to had gone.
+  case late
+  /// Rows a `deduplicate` had seen.
+  case duplicates
+  /// Rows a `lookup` found nothing for.
+  case missing
+  /// Partial matches that `within` ended.
+  case timedOut = "timed_out"
+}
+
+/// Where an operator's results go. Calls are synchronous and on the operator's own thread.
+package protocol OperatorOutput: AnyObject {
+  /// Hands rows on; never called with an empty batch.
+  func emit(_ batch: RecordBatch)
+  /// Counts rows on a side port and hands them to whatever reads it.
+  func emit(_ batch: RecordBatch, on port: SidePort)
+  /// Whether anything reads `port`. If not, `count` does instead of `emit`, without building a batch.
+  func isRead(_ port: SidePort) -> Bool
+  func count(_ rows: Int, on port: SidePort)
+  /// Rows that cannot be evaluated: dead letters of this step (or the job's failure, where the step says `on_error: fail`).
+  func fail(_ batch: RecordBatch, _ failures: [RowFailure])
+}
+
+/// What an operator can die of; anything about a single row is a dead letter instead.
+package enum OperatorError: Error, Equatable, Sendable {
+  /// Stored state cannot be read: damage, or another version.
+  case state(String)
+}
+
+/// A synchronous state machine on a stream: rows and watermarks in, rows out.
+///
+/// One subtask owns it and calls it from one thread, in this order: `restore` at most once, before anything else; then any
+/// sequence of `process`, `endRound`, `advance`, `onTimer` and `snapshot`; at the end of input `advance` with the maximum watermark, then
+/// `finish`. Results must not depend on how rows are cut into batches nor on how late `advance` comes after the rows that
+/// caused it: a row's own stamp, not the operator's watermark, says whether it is late.
+package protocol StreamOperator: AnyObject {
+  /// Works on rows of input `input` (0, or 1 for the right side of a join). `batch` is not empty.
+  func process(_ batch: RecordBatch, input: Int, to output: any OperatorOutput) throws(OperatorError)
+
+  /// All that came from one element of the upstream edge has been processed. For operators that gather the batches of one
+  /// element, such as a union that restores their order.
+  func endRound(to output: any OperatorOutput) throws(OperatorError)
+
+  /// The watermark over all inputs is now `watermark`, higher than before.
+  func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError)
+
+  /// The watermark to hand on after `advance(to: input)`: lower where the operator may still emit earlier rows.
+  func outputWatermark(for input: Watermark) -> Watermark
+
+  /// The wall-clock time, in ms since 1970, at which `onTimer` wants to be called; nil for none.
+  var nextTimer: Int64? { get }
+
+  /// Wall-clock time has come to `now`: early results and running aggregates are emitted.
+  func onTimer(_ now: Int64, output: any OperatorOutput) throws(OperatorError)
+
+  /// Nothing follows; called after `advance` to the maximum watermark.
+  func finish(output: any OperatorOutput) throws(OperatorError)
+
+  /// The whole state, by key group. The operator goes on unchanged.
+  func snapshot() -> StateSnapshot
+
+  /// Takes over a state of the key groups this subtask owns.
+  func restore(_ snapshot: StateSnapshot) throws(OperatorError)
+
+  /// Roughly the bytes of state held in memory.
+  var stateSizeBytes: Int { get }
+}
+
+extension StreamOperator {
+  package func endRound(to output: any OperatorOutput) throws(OperatorError) {}
+  package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {}
+  package func outputWatermark(for input: Watermark) -> Watermark { input }
+  package var nextTimer: Int64? { nil }
+  package func onTimer(_ now: Int64, output: any OperatorOutput) throws(OperatorError) {}
+  package func finish(output: any OperatorOutput) throws(OperatorError) {}
+  package func snapshot() -> StateSnapshot { StateSnapshot() }
+  package func restore(_ snapshot: StateSnapshot) throws(OperatorError) {}
+  package var stateSizeBytes: Int { 0 }
+}

@@ -1,0 +1,111 @@
+/// A few thousand rows of one stream, column by column: the unit in which records travel and are worked on.
+///
+/// Beside its columns a batch carries, for each row, what the engine needs and a topology cannot drop: the event time, the
+/// row's place in its source, and the watermark that lateness is judged by. Immutable; copying shares all storage.
+package struct RecordBatch: Sendable {
+  package let schema: Schema
+  package let columns: [Column]
+  package let count: Int
+  /// Event time of each row in ms; all `EventTimes.minimum` in a stream without event time.
+  package let eventTimes: Column
+  /// The watermark of each row's own partition just before the row. Nil when no row is behind, which is the common case:
+  /// a row is *behind* when its event time ≤ its stamp, and the stamps of other rows decide nothing.
+  package let stamps: Column?
+  /// Where rows were read from; nil for rows that a step made.
+  package let origin: RecordOrigin?
+  /// Hashes of the columns by which the batch was exchanged, so that the receiver need not hash again.
+  package let keyHashes: KeyHashes?
+
+  package init(
+    schema: Schema, columns: [Column], count: Int, eventTimes: Column, stamps: Column? = nil,
+    origin: RecordOrigin? = nil, keyHashes: KeyHashes? = nil
+  ) {
+    assert(columns.count == schema.count && columns.allSatisfy { $0.count == count } && eventTimes.count == count)
+    self.schema = schema
+    self.columns = columns
+    self.count = count
+    self.eventTimes = eventTimes
+    self.stamps = stamps
+    self.origin = origin
+    self.keyHashes = keyHashes
+  }
+
+  /// Whether row `row` is behind its own partition's watermark.
+  @inline(__always) package func isBehind(_ row: Int) -> Bool {
+    guard let stamps else { return false }
+    return eventTimes.int64s[row] <= stamps.int64s[row]
+  }
+
+  /// The rows at `indices`, in that order, with everything they carry.
+  package func gather(_ indices: UnsafeBufferPointer<Int32>, compact: Bool = false) -> RecordBatch {
+    RecordBatch(
+      schema: schema, columns: columns.map { $0.gather(indices, compact: compact) }, count: indices.count,
+      eventTimes: eventTimes.gather(indices), stamps: stamps?.gather(indices), origin: origin?.gather(indices),
+      keyHashes: keyHashes?.gather(indices))
+  }
+
+  package func gather(_ indices: [Int32]) -> RecordBatch {
+    indices.withUnsafeBufferPointer { gather($0) }
+  }
+
+  /// The same rows with other columns. Keeps event time, stamps and origin; drops key hashes.
+  package func with(schema: Schema, columns: [Column]) -> RecordBatch {
+    RecordBatch(
+      schema: schema, columns: columns, count: count, eventTimes: eventTimes, stamps: stamps, origin: origin)
+  }
+
+  /// Row `row` as single values. For edges and tests.
+  package func values(at row: Int) -> [Value] { columns.map { $0.value(at: row) } }
+
+  /// Roughly what the batch keeps in memory, for bounds.
+  package var sizeBytes: Int {
+    var size = count * 16 + (origin?.chunk.count ?? 0)
+    for column in columns { size += column.count * (column.type.layout == .view ? 24 : column.type.layout.strideBytes) }
+    return size
+  }
+}
+
+/// Where the rows of a batch were read from: one chunk, and each row's bytes in it.
+package struct RecordOrigin: Sendable {
+  package let chunk: RecordChunk
+  /// Per row a view (start, length) into the chunk's bytes: an int64 column.
+  package let ranges: Column
+
+  package init(chunk: RecordChunk, ranges: Column) {
+    self.chunk = chunk
+    self.ranges = ranges
+  }
+
+  package func gather(_ indices: UnsafeBufferPointer<Int32>) -> RecordOrigin {
+    RecordOrigin(chunk: chunk, ranges: ranges.gather(indices))
+  }
+
+  /// Start of row `row` in the chunk: rows of one chunk are in the order of their starts.
+  @inline(__always) package func start(_ row: Int) -> Int { Int(UInt64(bitPattern: ranges.int64s[row]) >> 32) }
+
+  /// The original bytes of row `row`; valid while the chunk lives.
+  package func bytes(at row: Int) -> UnsafeBufferPointer<UInt8> {
+    let view = UInt64(bitPattern: ranges.int64s[row])
+    return UnsafeBufferPointer(rebasing: chunk.bytes[Int(view >> 32)..<Int(view >> 32) + Int(view & 0xFFFF_FFFF)])
+  }
+
+  /// The position of row `row` in its partition.
+  package func position(at row: Int) -> Int64 { chunk.position(ofRecordAt: start(row)) }
+}
+
+/// Hashes of encoded keys (`KeyEncoder`), one a row.
+package struct KeyHashes: Sendable {
+  /// The columns hashed, as positions in the batch's schema.
+  package let columns: [Int]
+  /// An int64 column.
+  package let hashes: Column
+
+  package init(columns: [Int], hashes: Column) {
+    self.columns = columns
+    self.hashes = hashes
+  }
+
+  package func gather(_ indices: UnsafeBufferPointer<Int32>) -> KeyHashes {
+    KeyHashes(columns: columns, hashes: hashes.gather(indices))
+  }
+}

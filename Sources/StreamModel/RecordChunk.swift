@@ -1,0 +1,60 @@
+/// A partition of a source: one file, or one partition of a topic.
+package final class SourcePartition: Sendable {
+  /// The source's name in the topology.
+  package let source: String
+  /// A file's path, or `topic-partition`.
+  package let name: String
+  /// Its rank among the source's partitions: the order in which they were found.
+  package let index: Int
+
+  package init(source: String, name: String, index: Int) {
+    self.source = source
+    self.name = name
+    self.index = index
+  }
+}
+
+/// Raw bytes of one partition, cut at record ends: the unit in which a source is read and decoded.
+///
+/// Rows decoded from it keep a reference, so that a row which turns out late or unusable can be reported with its own bytes.
+package final class RecordChunk: @unchecked Sendable {
+  package let partition: SourcePartition
+  /// Position of the first byte in its partition: a byte offset in the (decompressed) file.
+  package let offset: Int64
+  /// `count` bytes of records and at least `paddingBytes` readable bytes behind them.
+  package let storage: Memory
+  package let count: Int
+  /// For message sources: the position of each record by its start in `storage`; nil where positions are byte offsets.
+  package let positions: [Int32: Int64]?
+
+  /// Bytes that parsers may read past the end.
+  package static let paddingBytes = 64
+
+  package init(
+    partition: SourcePartition, offset: Int64, storage: Memory, count: Int, positions: [Int32: Int64]? = nil
+  ) {
+    precondition(count + RecordChunk.paddingBytes <= storage.capacityBytes)
+    self.partition = partition
+    self.offset = offset
+    self.storage = storage
+    self.count = count
+    self.positions = positions
+  }
+
+  /// Copies `bytes` into a chunk of its own.
+  package convenience init(partition: SourcePartition, offset: Int64, copying bytes: UnsafeRawBufferPointer) {
+    let storage = Memory(capacityBytes: bytes.count + RecordChunk.paddingBytes)
+    if let base = bytes.baseAddress { storage.base.copyMemory(from: base, byteCount: bytes.count) }
+    (storage.base + bytes.count).initializeMemory(as: UInt8.self, repeating: 0x20, count: RecordChunk.paddingBytes)
+    self.init(partition: partition, offset: offset, storage: storage, count: bytes.count)
+  }
+
+  package var bytes: UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(start: storage.base.assumingMemoryBound(to: UInt8.self), count: count)
+  }
+
+  /// The position in the partition of the record that starts at byte `start` of this chunk.
+  package func position(ofRecordAt start: Int) -> Int64 {
+    positions?[Int32(truncatingIfNeeded: start)] ?? offset + Int64(start)
+  }
+}

@@ -1,0 +1,117 @@
+import Connectors
+import Expressions
+import Formats
+import Operators
+import StreamModel
+
+/// A checked topology: everything is resolved and typed, nothing is started.
+package struct LogicalPlan: Sendable {
+  package var name: String
+  package var description: String
+  /// Absolute path of the file it was read from.
+  package var file: String
+  package var parallelism: Int
+  package var checkpoint: CheckpointSettings
+  package var stateMemoryBytes: Int
+  package var restart: RestartSettings
+  /// Where dead letters go; the default is a directory beside the job's checkpoints.
+  package var deadLetters: SinkPlan
+  package var sources: [SourcePlan]
+  /// In an order in which every step comes after its inputs.
+  package var steps: [StepPlan]
+  package var sinks: [SinkPlan]
+  package var views: [ViewPlan]
+}
+
+package struct CheckpointSettings: Hashable, Sendable {
+  package var intervalMilliseconds: Int64 = 10_000
+  /// Absolute.
+  package var directory: String
+  package var retain = 3
+  package var timeoutMilliseconds: Int64 = 600_000
+  package var minPauseMilliseconds: Int64 = 0
+}
+
+package struct RestartSettings: Hashable, Sendable {
+  package var attempts = 10
+  package var initialBackoffMilliseconds: Int64 = 1_000
+  package var maxBackoffMilliseconds: Int64 = 60_000
+}
+
+/// What becomes of a record that does not decode, or a row that cannot be evaluated.
+package enum ErrorPolicy: String, Hashable, Sendable {
+  case deadLetter = "dead_letter"
+  case skip
+  case fail
+}
+
+/// A stream by name: the main output of a source or step, or one of its side ports.
+package struct StreamReference: Hashable, Sendable, CustomStringConvertible {
+  package let producer: String
+  package let port: SidePort?
+  package init(producer: String, port: SidePort? = nil) {
+    self.producer = producer
+    self.port = port
+  }
+  package var description: String { port.map { "\(producer).\($0.rawValue)" } ?? producer }
+}
+
+package struct SourcePlan: Sendable {
+  package var name: String
+  package var connector: SourceConnector
+  package var format: Format
+  /// What is decoded.
+  package var decodedSchema: Schema
+  /// `timestamp(epoch_s)`: decoded columns whose integer JSON/CSV values are seconds.
+  package var epochSecondColumns: Set<Int>
+  /// Columns added to the decoded ones by `computed:`; each is an expression over `decodedSchema`.
+  package var computed: [ScalarExpression]
+  /// The decoded columns, then the computed ones.
+  package var outputSchema: Schema
+  /// The event-time column in `outputSchema`; nil for a stream without event time.
+  package var eventTime: Int?
+  package var watermarkDelayMilliseconds: Int64
+  package var idleAfterMilliseconds: Int64?
+  package var onError: ErrorPolicy
+  /// Rows per second at most; nil for no bound.
+  package var rate: Double?
+}
+
+package enum Operation: Sendable {
+  case filter(ScalarExpression)
+  /// `select` or `extend`.
+  case project(ProjectSpec)
+  case deduplicate(DeduplicateSpec)
+  case aggregate(AggregateSpec)
+  /// Input 0 is the left side (`from:`), input 1 the right (`with:`).
+  case join(JoinSpec)
+}
+
+package struct StepPlan: Sendable {
+  package var name: String
+  /// `from:`; several are a union. A join has its left inputs here.
+  package var inputs: [StreamReference]
+  /// A join's right inputs (`with:`), empty otherwise.
+  package var rightInputs: [StreamReference]
+  package var operation: Operation
+  package var inputSchema: Schema
+  package var outputSchema: Schema
+  /// Side ports and their schemas.
+  package var ports: [SidePort: Schema]
+  /// `dead_letter` or `fail`.
+  package var onError: ErrorPolicy
+}
+
+package struct SinkPlan: Sendable {
+  package var name: String
+  package var inputs: [StreamReference]
+  package var connector: SinkConnector
+  package var schema: Schema
+}
+
+package struct ViewPlan: Sendable {
+  package var name: String
+  package var input: StreamReference
+  package var key: [Int]
+  package var retainMilliseconds: Int64?
+}
