@@ -22,8 +22,12 @@ package final class ScalarExpression: Sendable {
 /// Checks texts of the expression language against a schema.
 package enum ExpressionChecker {
   /// Checks a scalar expression such as `quantity * 2 > 10`.
-  package static func scalar(_ text: String, schema: Schema) -> Checked<ScalarExpression> { preconditionFailure("being built") }
+  package static func scalar(_ text: String, schema: Schema) -> Checked<ScalarExpression> {
+    preconditionFailure("being built")
+  }
 
   /// Checks an aggregate expression such as `sum(quantity) / count(*)`.
-  package static func aggregate(_ text: String, schema: Schema) -> Checked<AggregateExpression> { preconditionFailure("being built") }
+  package static func aggregate(_ text: String, schema: Schema) -> Checked<AggregateExpression> {
+    preconditionFailure("being built")
+  }
 }

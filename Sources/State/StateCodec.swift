@@ -13,8 +13,12 @@ package struct StateWriter {
   }
 
   package mutating func write(count: Int) { write(UInt64(count)) }
-  package mutating func write(_ value: Int64) { withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) } }
-  package mutating func write(_ value: Int128) { withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) } }
+  package mutating func write(_ value: Int64) {
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+  package mutating func write(_ value: Int128) {
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
   package mutating func write(_ value: Double) { write(Int64(bitPattern: value.bitPattern)) }
   package mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
@@ -62,7 +66,9 @@ package struct StateReader {
 
   package mutating func readInt64() throws(StateError) -> Int64 { Int64(littleEndian: try readFixed(Int64.self)) }
   package mutating func readInt128() throws(StateError) -> Int128 { Int128(littleEndian: try readFixed(Int128.self)) }
-  package mutating func readDouble() throws(StateError) -> Double { Double(bitPattern: UInt64(bitPattern: try readInt64())) }
+  package mutating func readDouble() throws(StateError) -> Double {
+    Double(bitPattern: UInt64(bitPattern: try readInt64()))
+  }
   package mutating func readBool() throws(StateError) -> Bool { try readFixed(UInt8.self) != 0 }
 
   package mutating func readBytes() throws(StateError) -> [UInt8] {

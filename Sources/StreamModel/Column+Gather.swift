@@ -8,6 +8,7 @@ extension Column {
   /// Compact what outlives the batch or crosses to another core: it frees the original bytes and reads in sequence.
   package func gather(_ indices: UnsafeBufferPointer<Int32>, compact: Bool = false) -> Column {
     let rows = indices.count
+    if isAbsent { return Column.absent(type, count: rows) }
     let target = Memory(capacityBytes: rows * type.layout.strideBytes)
     var area: (pointer: UnsafePointer<UInt8>?, owner: AnyObject?) = (bytes, bytesOwner)
     switch type.layout {
@@ -30,7 +31,8 @@ extension Column {
     for position in 0..<indices.count { to[position] = from[Int(indices[position])] }
   }
 
-  private func copyText(_ indices: UnsafeBufferPointer<Int32>, _ target: Memory) -> (UnsafePointer<UInt8>?, AnyObject?) {
+  private func copyText(_ indices: UnsafeBufferPointer<Int32>, _ target: Memory) -> (UnsafePointer<UInt8>?, AnyObject?)
+  {
     let from = views
     var total = 0
     for index in indices { total &+= Int(from[Int(index)] & 0xFFFF_FFFF) }

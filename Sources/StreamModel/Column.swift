@@ -16,6 +16,9 @@ package final class Column: @unchecked Sendable {
   /// The byte area of views; nil for other layouts.
   package let bytes: UnsafePointer<UInt8>?
 
+  /// Whether nothing downstream reads the column, so that it was never read or copied: all its rows are null.
+  package let isAbsent: Bool
+
   private let valuesOwner: AnyObject
   private let validityOwner: AnyObject?
   package let bytesOwner: AnyObject?
@@ -25,6 +28,7 @@ package final class Column: @unchecked Sendable {
     type: DataType, count: Int, values: Memory, validity: Memory? = nil,
     bytes: UnsafePointer<UInt8>? = nil, bytesOwner: AnyObject? = nil
   ) {
+    isAbsent = false
     self.type = type
     self.count = count
     self.values = UnsafeRawPointer(values.base)
@@ -39,6 +43,7 @@ package final class Column: @unchecked Sendable {
   package init(_ other: Column, as type: DataType) {
     precondition(other.type.layout == type.layout, "a column cannot change its layout")
     self.type = type
+    isAbsent = other.isAbsent
     count = other.count
     values = other.values
     validity = other.validity
@@ -46,6 +51,33 @@ package final class Column: @unchecked Sendable {
     valuesOwner = other.valuesOwner
     validityOwner = other.validityOwner
     bytesOwner = other.bytesOwner
+  }
+
+  /// A column of `count` nulls that takes no memory of its own, in the place of one that nothing reads.
+  package static func absent(_ type: DataType, count: Int) -> Column { Column(absent: type, count: count) }
+
+  private static let zeroRows = 1 << 16
+  private static let zeros: Memory = {
+    let memory = Memory(capacityBytes: zeroRows * 16)
+    memory.base.initializeMemory(as: UInt8.self, repeating: 0, count: zeroRows * 16)
+    return memory
+  }()
+
+  private init(absent type: DataType, count: Int) {
+    var zeros = Column.zeros
+    if count > Column.zeroRows {
+      zeros = Memory(capacityBytes: count * 16)
+      zeros.base.initializeMemory(as: UInt8.self, repeating: 0, count: count * 16)
+    }
+    self.type = type
+    self.count = count
+    isAbsent = true
+    values = UnsafeRawPointer(zeros.base)
+    validity = UnsafePointer(zeros.base.assumingMemoryBound(to: UInt8.self))
+    bytes = validity
+    valuesOwner = zeros
+    validityOwner = nil
+    bytesOwner = nil
   }
 
   @inline(__always) package var int64s: UnsafePointer<Int64> { values.assumingMemoryBound(to: Int64.self) }

@@ -44,7 +44,8 @@ package enum Decimal {
   }
 
   /// `unscaled` at scale `from`, rewritten at scale `to`; digits that the new scale lacks are rounded. Nil on overflow of 38 digits.
-  package static func rescale(_ unscaled: Int128, from: Int, to: Int, rounding: Rounding = .halfAwayFromZero) -> Int128? {
+  package static func rescale(_ unscaled: Int128, from: Int, to: Int, rounding: Rounding = .halfAwayFromZero) -> Int128?
+  {
     if from == to { return unscaled }
     if from > to { return divide(unscaled, powersOfTen[from - to], rounding: rounding) }
     let (product, overflow) = unscaled.multipliedReportingOverflow(by: powersOfTen[to - from])
@@ -123,7 +124,9 @@ package enum Decimal {
     return negative ? -exponent : exponent
   }
 
-  private static func fit(_ digits: Int128, _ fraction: Int, _ dropped: Bool, _ precision: Int, _ scale: Int) -> ParseResult {
+  private static func fit(_ digits: Int128, _ fraction: Int, _ dropped: Bool, _ precision: Int, _ scale: Int)
+    -> ParseResult
+  {
     if dropped { return .losesDigits }
     if fraction > scale {
       guard fraction - scale <= 38 else { return .losesDigits }
@@ -146,7 +149,9 @@ package enum Decimal {
     var buffer = [UInt8](repeating: 0, count: 48)
     return buffer.withUnsafeMutableBufferPointer { buffer in
       let start = write(unscaled, scale: scale, endingAt: buffer.baseAddress.unsafelyUnwrapped + buffer.count)
-      return String(decoding: UnsafeBufferPointer(rebasing: buffer[(start - buffer.baseAddress.unsafelyUnwrapped)...]), as: UTF8.self)
+      return String(
+        decoding: UnsafeBufferPointer(rebasing: buffer[(start - buffer.baseAddress.unsafelyUnwrapped)...]),
+        as: UTF8.self)
     }
   }
 

@@ -189,7 +189,8 @@ package final class KeyEncoder {
       second = UInt64(start.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self).littleEndian)
     } else if rest > 0 {
       first = UInt64(start.load(fromByteOffset: position, as: UInt8.self))
-      second = UInt64(start.load(fromByteOffset: position &+ (rest >> 1), as: UInt8.self)) << 8
+      second =
+        UInt64(start.load(fromByteOffset: position &+ (rest >> 1), as: UInt8.self)) << 8
         | UInt64(start.load(fromByteOffset: count &- 1, as: UInt8.self))
     }
     state = fold(first ^ 0x8EBC_6AF0_9C88_C6E3 ^ state, second ^ 0x5899_65CC_7537_4CC3)

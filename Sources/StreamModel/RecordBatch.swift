@@ -60,7 +60,9 @@ package struct RecordBatch: Sendable {
   /// Roughly what the batch keeps in memory, for bounds.
   package var sizeBytes: Int {
     var size = count * 16 + (origin?.chunk.count ?? 0)
-    for column in columns { size += column.count * (column.type.layout == .view ? 24 : column.type.layout.strideBytes) }
+    for column in columns where !column.isAbsent {
+      size += column.count * (column.type.layout == .view ? 24 : column.type.layout.strideBytes)
+    }
     return size
   }
 }
