@@ -59,40 +59,12 @@ package struct RecordBatch: Sendable {
 
   /// Roughly what the batch keeps in memory, for bounds.
   package var sizeBytes: Int {
-    var size = count * 16 + (origin?.chunk.count ?? 0)
+    var size = count * 16 + (origin?.sizeBytes ?? 0)
     for column in columns where !column.isAbsent {
       size += column.count * (column.type.layout == .view ? 24 : column.type.layout.strideBytes)
     }
     return size
   }
-}
-
-/// Where the rows of a batch were read from: one chunk, and each row's bytes in it.
-package struct RecordOrigin: Sendable {
-  package let chunk: RecordChunk
-  /// Per row a view (start, length) into the chunk's bytes: an int64 column.
-  package let ranges: Column
-
-  package init(chunk: RecordChunk, ranges: Column) {
-    self.chunk = chunk
-    self.ranges = ranges
-  }
-
-  package func gather(_ indices: UnsafeBufferPointer<Int32>) -> RecordOrigin {
-    RecordOrigin(chunk: chunk, ranges: ranges.gather(indices))
-  }
-
-  /// Start of row `row` in the chunk: rows of one chunk are in the order of their starts.
-  @inline(__always) package func start(_ row: Int) -> Int { Int(UInt64(bitPattern: ranges.int64s[row]) >> 32) }
-
-  /// The original bytes of row `row`; valid while the chunk lives.
-  package func bytes(at row: Int) -> UnsafeBufferPointer<UInt8> {
-    let view = UInt64(bitPattern: ranges.int64s[row])
-    return UnsafeBufferPointer(rebasing: chunk.bytes[Int(view >> 32)..<Int(view >> 32) + Int(view & 0xFFFF_FFFF)])
-  }
-
-  /// The position of row `row` in its partition.
-  package func position(at row: Int) -> Int64 { chunk.position(ofRecordAt: start(row)) }
 }
 
 /// Hashes of encoded keys (`KeyEncoder`), one a row.
