@@ -3,10 +3,12 @@ import StreamModel
 
 /// Writes rows out for one subtask of one sink. One owner and thread.
 ///
-/// Order: `write`* , then at each checkpoint `prepare` (everything written is durable under a pending name) and, when the
+/// Order: `open`, then `write`* , then at each checkpoint `prepare` (everything written is durable under a pending name) and, when the
 /// checkpoint is committed, `commit` of what `prepare` returned. `commit` is idempotent: after a crash it is called again
 /// from the manifest.
 package protocol SinkWriter: AnyObject {
+  /// Makes and checks the place where rows go, so that a mistake shows before the first row. Without it the first `write` does.
+  func open() throws(ConnectorError)
   func write(_ batch: RecordBatch) throws(ConnectorError)
   /// Makes everything written so far durable and returns what is to be committed, in the sink's own encoding.
   func prepare(checkpoint: Int64) throws(ConnectorError) -> [PendingPart]

@@ -17,6 +17,9 @@ package struct ConnectorError: Error, Equatable, Sendable, CustomStringConvertib
 package enum SourceRead: Sendable {
   /// Whole records of one partition, in the partition's order. `prologue` is the partition's CSV header, empty otherwise.
   case chunk(RecordChunk, prologue: [UInt8])
+  /// One record that the reader itself knows to be bad (longer than can be held): what there is of its bytes, and why. It is
+  /// a dead letter of the source, as one that does not decode; it must not be decoded.
+  case undecodable(RecordChunk, DecodeFailure)
   /// A partition has no more records, ever; it no longer holds the watermark back.
   case endOfPartition(SourcePartition)
   /// Nothing now; ask again after this many milliseconds at the latest (a rate limit, an empty topic).
@@ -25,7 +28,8 @@ package enum SourceRead: Sendable {
   case endOfInput
 }
 
-/// How far a partition has been read: everything before `offset` has been handed out.
+/// How far a partition has been read: everything before `offset` has been handed out. A reader may keep positions of parts
+/// of a partition beside (each file of a directory that is read as one), under names that are no partition's.
 package struct PartitionPosition: Hashable, Sendable {
   package let partition: String
   package let offset: Int64
@@ -49,9 +53,10 @@ package protocol SourceReader: AnyObject, Sendable {
   var partitions: [SourcePartition] { get }
   /// The next piece of input. Chunks have about `targetBytes` bytes, more only where one record is larger.
   func next(targetBytes: Int) throws(ConnectorError) -> SourceRead
-  /// Where every partition stands, for a checkpoint.
+  /// Where every partition stands, for a checkpoint; one that is absent has not been begun.
   var positions: [PartitionPosition] { get }
-  /// Continues after `positions`; before the first `next`.
+  /// Continues after `positions`; after `open` and before the first `next`. Then `positions` says anew which partitions are
+  /// at their end: these give nothing more, not even `endOfPartition`. One that was may have gained input since.
   func seek(to positions: [PartitionPosition]) throws(ConnectorError)
   func close()
 }
