@@ -31,6 +31,11 @@ package final class KeyEncoder {
     return UnsafeRawBufferPointer(start: bytes.base + start, count: ends[row] - start)
   }
 
+  /// All keys of the last batch, for loops over rows; valid until the next `encode`.
+  package var encodedKeys: EncodedKeys {
+    EncodedKeys(start: UnsafeRawPointer(bytes.base), ends: UnsafePointer(ends.base.assumingMemoryBound(to: Int.self)))
+  }
+
   /// The hashes of the last batch's keys; valid until the next `encode`.
   package var hashes: UnsafePointer<UInt64> { UnsafePointer(hashStorage.base.assumingMemoryBound(to: UInt64.self)) }
 
@@ -200,5 +205,18 @@ package final class KeyEncoder {
   @inline(__always) private static func fold(_ left: UInt64, _ right: UInt64) -> UInt64 {
     let product = left.multipliedFullWidth(by: right)
     return product.high ^ product.low
+  }
+}
+
+/// Encoded keys side by side, borrowed from a `KeyEncoder`.
+package struct EncodedKeys {
+  package let start: UnsafeRawPointer
+  /// Where each key ends, in bytes from `start`.
+  package let ends: UnsafePointer<Int>
+
+  /// The key of row `row`.
+  @inline(__always) package func bytes(_ row: Int) -> UnsafeRawBufferPointer {
+    let first = row == 0 ? 0 : ends[row &- 1]
+    return UnsafeRawBufferPointer(start: start + first, count: ends[row] &- first)
   }
 }

@@ -1,0 +1,180 @@
+import State
+import StreamModel
+
+/// `deduplicate`: hands on the first row of a key; those that come within `within` of a kept row's event time, before or
+/// after, go to port `duplicates`.
+///
+/// Arrival decides which row is the first. A row that comes behind its own partition's watermark by more than `within` is
+/// on port `late`. Nothing depends on batches or on how late the watermark comes: a kept time `k` is forgotten at a
+/// watermark of `k + 2·within` or later, and then every row that it could make a duplicate is late.
+///
+/// Kept rows of a key lie at least `within` apart, so in a span of event time of that width there is at most one: state
+/// is a table of key → kept time for each span, and a row is judged by its own span and the two beside it.
+package final class DeduplicateOperator: StreamOperator {
+  private let within: Int64
+  private let encoder: KeyEncoder
+  private var buckets: TimeBuckets<KeyedBucketTable>
+  private var watermark = EventTimes.minimum
+  private var rows = DeduplicatedRows()
+
+  package init(_ spec: DeduplicateSpec) {
+    precondition(spec.withinMilliseconds > 0, "a checked topology has no `within` of zero")
+    within = spec.withinMilliseconds
+    encoder = KeyEncoder(keyColumns: spec.key)
+    buckets = TimeBuckets(width: within)
+  }
+
+  package func process(_ batch: RecordBatch, input: Int, to output: any OperatorOutput) throws(OperatorError) {
+    encoder.encode(batch)
+    rows.begin(batch.count)
+    let times = batch.eventTimes.int64s
+    var start = 0
+    while start < batch.count {
+      let index = buckets.index(of: times[start])
+      let end = endOfSpan(index, times, start, batch.count)
+      judge(start..<end, span: index, times, batch.stamps?.int64s)
+      start = end
+    }
+    output.emit(batch, rows: rows.kept)
+    output.divert(batch, rows.duplicates, to: .duplicates)
+    output.divert(batch, rows.late, to: .late)
+  }
+
+  /// The first row from `start` on that lies in another span.
+  private func endOfSpan(_ index: Int64, _ times: UnsafePointer<Int64>, _ start: Int, _ count: Int) -> Int {
+    let first = buckets.start(of: index)
+    let width = UInt64(within)
+    var end = start + 1
+    while end < count, UInt64(bitPattern: times[end] &- first) < width { end += 1 }
+    return end
+  }
+
+  /// Judges rows that all lie in one span.
+  private func judge(
+    _ range: Range<Int>, span: Int64, _ times: UnsafePointer<Int64>, _ stamps: UnsafePointer<Int64>?
+  ) {
+    let own = buckets.findOrMake(span) { KeyedBucketTable() }
+    let before = buckets.find(span &- 1)
+    let after = buckets.find(span &+ 1)
+    let hashes = encoder.hashes
+    let keys = encoder.encodedKeys
+    own.touch(hashes, range)
+    before?.touch(hashes, range)
+    after?.touch(hashes, range)
+    var rows = rows
+    for row in range {
+      let time = times[row]
+      if let stamps, isLate(time, stamps[row]) { rows.addLate(row); continue }
+      let key = keys.bytes(row)
+      let hash = hashes[row]
+      var isDuplicate = own.find(key, hash: hash) != nil
+      if !isDuplicate, let kept = before?.find(key, hash: hash) { isDuplicate = time &- kept.pointee < within }
+      if !isDuplicate, let kept = after?.find(key, hash: hash) { isDuplicate = kept.pointee &- time < within }
+      if isDuplicate { rows.addDuplicate(row); continue }
+      own.insert(key, hash: hash, value: time)
+      rows.addKept(row)
+    }
+    self.rows = rows
+  }
+
+  @inline(__always) private func isLate(_ time: EventTime, _ stamp: EventTime) -> Bool {
+    time <= stamp && UInt64(bitPattern: stamp &- time) > UInt64(within)
+  }
+
+  package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
+    self.watermark = watermark.time
+    guard watermark < .maximum else { return buckets.removeAll() }
+    let last = buckets.index(of: watermark.time &+ 1) &- 3
+    for (index, _) in buckets.upTo(last) { buckets.remove(index) }
+  }
+
+  package var stateSizeBytes: Int { buckets.all.reduce(0) { $0 + $1.sizeBytes } }
+}
+
+extension DeduplicateOperator {
+  /// One entry a kept row: the key is its event time and its encoded key, the value is empty.
+  package func snapshot() -> StateSnapshot {
+    var snapshot = StateSnapshot(watermark: watermark)
+    for bucket in buckets.all {
+      bucket.forEach { key, time in
+        let group = KeyGroup.of(hash: KeyEncoder.hash(key))
+        snapshot.add(keyGroup: group, table: 0, key: TimedKey.encode(time, key), value: [])
+      }
+    }
+    return snapshot
+  }
+
+  package func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
+    watermark = snapshot.watermark
+    for entry in snapshot.entries {
+      guard let time = TimedKey.time(entry.key) else { throw .state("a kept row's key has \(entry.key.count) bytes") }
+      let bucket = buckets.findOrMake(buckets.index(of: time)) { KeyedBucketTable() }
+      let isNew = entry.key.withUnsafeBytes { bytes in
+        let key = UnsafeRawBufferPointer(rebasing: bytes[TimedKey.timeBytes...])
+        let hash = KeyEncoder.hash(key)
+        guard bucket.find(key, hash: hash) == nil else { return false }
+        bucket.insert(key, hash: hash, value: time)
+        return true
+      }
+      guard isNew else { throw .state("two kept rows of one key lie less than `within` = \(within) ms apart") }
+    }
+  }
+}
+
+/// State keys that begin with an event time, so that they sort by it.
+enum TimedKey {
+  static let timeBytes = 8
+
+  /// Eight bytes of time, biased and big-endian, and then `key`.
+  static func encode(_ time: EventTime, _ key: UnsafeRawBufferPointer) -> [UInt8] {
+    let biased = UInt64(bitPattern: time) ^ (1 << 63)
+    return withUnsafeBytes(of: biased.bigEndian) { [UInt8]($0) } + [UInt8](key)
+  }
+
+  /// The time that `bytes` begin with, or nil where they are too short.
+  static func time(_ bytes: [UInt8]) -> EventTime? {
+    guard bytes.count >= timeBytes else { return nil }
+    let biased = bytes.withUnsafeBytes { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
+    return Int64(bitPattern: biased ^ (1 << 63))
+  }
+}
+
+/// What became of the rows of one batch: positions, each list ascending. Scratch that is used again for the next batch.
+private struct DeduplicatedRows {
+  private var memory = Memory(capacityBytes: 0)
+  private var capacity = 0
+  private var keptCount = 0
+  private var duplicateCount = 0
+  private var lateCount = 0
+
+  mutating func begin(_ count: Int) {
+    if count > capacity {
+      capacity = count
+      memory = Memory(capacityBytes: 3 * count * 4)
+    }
+    keptCount = 0
+    duplicateCount = 0
+    lateCount = 0
+  }
+
+  @inline(__always) private var base: UnsafeMutablePointer<Int32> { memory.base.assumingMemoryBound(to: Int32.self) }
+
+  @inline(__always) mutating func addKept(_ row: Int) {
+    base[keptCount] = Int32(truncatingIfNeeded: row)
+    keptCount &+= 1
+  }
+
+  @inline(__always) mutating func addDuplicate(_ row: Int) {
+    base[capacity &+ duplicateCount] = Int32(truncatingIfNeeded: row)
+    duplicateCount &+= 1
+  }
+
+  @inline(__always) mutating func addLate(_ row: Int) {
+    base[2 &* capacity &+ lateCount] = Int32(truncatingIfNeeded: row)
+    lateCount &+= 1
+  }
+
+  var kept: UnsafeBufferPointer<Int32> { UnsafeBufferPointer(start: base, count: keptCount) }
+  var duplicates: UnsafeBufferPointer<Int32> { UnsafeBufferPointer(start: base + capacity, count: duplicateCount) }
+  var late: UnsafeBufferPointer<Int32> { UnsafeBufferPointer(start: base + 2 * capacity, count: lateCount) }
+}
