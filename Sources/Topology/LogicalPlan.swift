@@ -21,6 +21,15 @@ package struct LogicalPlan: Sendable {
   package var steps: [StepPlan]
   package var sinks: [SinkPlan]
   package var views: [ViewPlan]
+  /// What the reader of a plan should know: settings that were left aside because `--set` chose another connector.
+  package var notes: [String]
+
+  /// Everything that reads a step or source, by what it reads: `explain`, and whether a port flows to the dead letters.
+  package func readers(of reference: StreamReference) -> [String] {
+    steps.filter { ($0.inputs + $0.rightInputs).contains(reference) }.map(\.name)
+      + sinks.filter { $0.inputs.contains(reference) }.map(\.name)
+      + views.filter { $0.input == reference }.map(\.name)
+  }
 }
 
 package struct CheckpointSettings: Hashable, Sendable {
@@ -102,11 +111,36 @@ package struct StepPlan: Sendable {
   package var onError: ErrorPolicy
 }
 
+/// What a sink promises about rows after a crash.
+package enum Delivery: String, Hashable, Sendable {
+  case exactlyOnce = "exactly_once"
+  case atLeastOnce = "at_least_once"
+}
+
 package struct SinkPlan: Sendable {
   package var name: String
+  /// Empty for the dead letters, which come from everywhere.
   package var inputs: [StreamReference]
   package var connector: SinkConnector
   package var schema: Schema
+  package var delivery: Delivery
+}
+
+/// The rows that `dead_letters` takes.
+package enum DeadLetters {
+  /// `record` is the original bytes in base64; what a row made by a step cannot tell is null.
+  package static let schema = Schema([
+    Field("topology", .string, nullable: false),
+    Field("step", .string, nullable: false),
+    Field("port", .string, nullable: false),
+    Field("reason", .string, nullable: false),
+    Field("source", .string),
+    Field("partition", .string),
+    Field("offset", .int64),
+    Field("event_time", .timestamp),
+    Field("failed_at", .timestamp, nullable: false),
+    Field("record", .string),
+  ])
 }
 
 package struct ViewPlan: Sendable {

@@ -1,0 +1,118 @@
+import Expressions
+import Operators
+import StreamModel
+
+/// What checking a step gave: as much as its faults leave.
+struct StepOutcome {
+  var operation: Operation?
+  var stream: StreamShape?
+  var ports: [SidePort: StreamShape] = [:]
+}
+
+/// Checks one step whose inputs are known.
+struct StepChecker {
+  let draft: StepDraft
+  /// Nil where a fault upstream leaves it unknown.
+  let input: StreamShape?
+  let right: StreamShape?
+
+  func check() -> StepOutcome {
+    guard let (kind, item) = draft.operation else { return StepOutcome() }
+    if let substitute = kind.substitute {
+      item.keyFault("`\(kind.rawValue)` is not available in this version of Weir", substitute)
+    }
+    switch kind {
+    case .filter: return filter(item)
+    case .select, .extend: return ProjectChecker(item: item, input: input, keepsColumns: kind == .extend).check()
+    case .deduplicate: return deduplicate(item)
+    case .aggregate: return AggregateChecker(item: item, input: input).check()
+    case .join: return JoinChecker(item: item, left: input, right: right).check()
+    case .lookup: return lookup(item)
+    case .match: return match(item)
+    case .rate:
+      _ = item.openSection(expected: "a section")
+      return StepOutcome(ports: passThrough([.rejected]))
+    }
+  }
+
+  private func passThrough(_ ports: [SidePort]) -> [SidePort: StreamShape] {
+    guard let input else { return [:] }
+    return Dictionary(uniqueKeysWithValues: ports.map { ($0, input) })
+  }
+
+  private func filter(_ item: Item) -> StepOutcome {
+    guard var stream = input else {
+      _ = item.scalar("a condition")
+      return StepOutcome()
+    }
+    guard let condition = ExpressionText.scalar(item, over: stream) else {
+      // Which panes pass is not known; the aggregates behind are not blamed for it.
+      stream.carriesPane = false
+      return StepOutcome(stream: stream, ports: [.rejected: stream])
+    }
+    if condition.columns.contains(where: { stream.paneColumns.contains(stream.schema[$0].name) }) {
+      stream.carriesPane = false
+    }
+    var operation: Operation?
+    if condition.type == .boolean {
+      operation = .filter(condition)
+    } else {
+      item.fault("the condition is \(condition.type), not boolean", "compare it with something, as in `quantity > 0`")
+    }
+    return StepOutcome(operation: operation, stream: stream, ports: [.rejected: stream])
+  }
+
+  private func deduplicate(_ item: Item) -> StepOutcome {
+    let ports = passThrough([.duplicates, .late])
+    guard let section = item.section(["key", "within"], expected: "{key: [record_id], within: 24h}") else {
+      return StepOutcome(stream: input, ports: ports)
+    }
+    let within = section.required("within", "how long a key is remembered: within: 24h")?.duration(atLeast: 1)
+    let key = section.required("key", "the columns that tell records apart: key: [record_id]")
+    guard let input else { return StepOutcome() }
+    let columns = key.flatMap(input.columns)
+    if let key, columns == [] { key.fault("is empty", "list the columns that tell records apart: key: [record_id]") }
+    if !input.hasEventTime {
+      item.keyFault("the stream has no event time, which `within` counts in", "give the source an event_time")
+      return StepOutcome(stream: input, ports: ports)
+    }
+    guard let within, let columns, !columns.isEmpty else { return StepOutcome(stream: input, ports: ports) }
+    let spec = DeduplicateSpec(key: columns, withinMilliseconds: within)
+    return StepOutcome(operation: .deduplicate(spec), stream: input, ports: ports)
+  }
+
+  // MARK: Operations that this version lacks: what can be checked is
+
+  private func lookup(_ item: Item) -> StepOutcome {
+    let ports = passThrough([.missing])
+    let keys = ["table", "on", "as_of", "take", "cache", "missing", "capacity"]
+    guard let section = item.section(keys, expected: "{table, on, take}") else { return StepOutcome(ports: ports) }
+    _ = section.required("table", "the table it looks in")
+    _ = section["missing"]?.choice(["port", "null", "fail"])
+    if let input, let on = section["on"]?.openSection(expected: "{stream_column: table_column}") {
+      for (name, item) in on.items where input.schema.index(of: name) == nil && !input.opaque.contains(name) {
+        let mend = NearestName.suggestion(for: name, among: input.columnNames, otherwise: "add the column")
+        item.keyFault("there is no column `\(Shown.text(name))`", mend)
+      }
+    }
+    guard let take = section["take"].flatMap(ReadSchema.read), var stream = input else {
+      return StepOutcome(ports: ports)
+    }
+    let kept = stream.schema.fields.filter { field in !take.fields.contains { $0.name == field.name } }
+    stream.schema = Schema(kept + take.fields.map { Field($0.name, $0.type) })
+    stream.opaque.formUnion(take.opaque)
+    return StepOutcome(stream: stream, ports: ports)
+  }
+
+  private func match(_ item: Item) -> StepOutcome {
+    let ports = passThrough([.late])
+    let keys = ["key", "pattern", "define", "measures", "within", "after_match"]
+    guard let section = item.section(keys, expected: "{key, pattern, define, measures}") else {
+      return StepOutcome(ports: ports)
+    }
+    _ = section.required("pattern", "a row pattern: pattern: \"A B+\"")?.scalar("a row pattern")
+    _ = section["within"]?.duration(atLeast: 1)
+    if let input, let key = section["key"] { _ = input.columns(key) }
+    return StepOutcome(ports: ports)
+  }
+}

@@ -1,0 +1,282 @@
+import Connectors
+import Formats
+import Operators
+import StreamModel
+
+/// Checks a whole document and makes the plan, gathering every fault on the way.
+///
+/// Order: settings; sources; the steps' texts, their order, then each behind its inputs; dead letters, sinks, views. What
+/// depends on something faulty is checked as far as it is known, so that a fault is reported once and where it is.
+struct TopologyChecker {
+  private let root: Section
+  private let file: String
+  private let base: String
+  private let settings: SettingsChecker
+  private var streams: [StreamReference: StreamShape] = [:]
+  /// What each name is, for references; nil for a source.
+  private var producers: [String: StepDraft?] = [:]
+  private var names: [String] = []
+  private var sources: [SourcePlan] = []
+  private var steps: [StepPlan] = []
+  private var sinks: [SinkPlan] = []
+  private var views: [ViewPlan] = []
+  private var conflicts = PathConflicts()
+  private var notes: [String] = []
+
+  /// `file` is absolute.
+  init(root: Section, file: String) {
+    self.root = root
+    self.file = file
+    base = TopologyFile.directory(of: file)
+    settings = SettingsChecker(root: root, base: base)
+  }
+
+  /// The plan; nil where there are faults.
+  mutating func check() -> LogicalPlan? {
+    root.checkKeys(SettingsChecker.keys)
+    settings.checkVersion()
+    let (name, description, parallelism) = (settings.name(), settings.description(), settings.parallelism())
+    let (checkpoint, memory, restart) = (settings.checkpoint(), settings.stateMemory(), settings.restart())
+    checkSources()
+    checkSteps()
+    let deadLetters = checkDeadLetters(name, checkpoint)
+    checkSinks()
+    checkViews()
+    guard root.faults.isEmpty, let name, let description, let parallelism, let checkpoint, let memory, let restart,
+      let deadLetters
+    else { return nil }
+    return LogicalPlan(
+      name: name, description: description, file: file, parallelism: parallelism, checkpoint: checkpoint,
+      stateMemoryBytes: memory, restart: restart, deadLetters: deadLetters, sources: sources, steps: steps,
+      sinks: sinks,
+      views: views, notes: notes)
+  }
+
+  private func collection(_ key: String, _ expected: String) -> [(name: String, item: Item)] {
+    root[key]?.openSection(expected: expected)?.items ?? []
+  }
+
+  // MARK: Sources and steps
+
+  private mutating func checkSources() {
+    let items = collection("sources", "sources by name")
+    if items.isEmpty {
+      missing("sources", "there is nothing to read", "add a source: sources: {usage: {connector: generator}}")
+    }
+    for (name, item) in items {
+      Names.checkPart(name, item)
+      producers[name] = .some(nil)
+      names.append(name)
+      guard let section = item.openSection(expected: "a connector and its settings") else { continue }
+      let outcome = SourceChecker(name: name, section: section, base: base).check(notes: &notes)
+      streams[StreamReference(producer: name)] = outcome.stream
+      guard let plan = outcome.plan else { continue }
+      sources.append(plan)
+      conflicts.add(plan)
+    }
+  }
+
+  private func missing(_ key: String, _ message: String, _ mend: String) {
+    if let item = root[key] {
+      item.keyFault(message, mend)
+    } else {
+      root.faults.report(root.keyPlace, key, message, mend)
+    }
+  }
+
+  private mutating func checkSteps() {
+    var drafts: [StepDraft] = []
+    for (name, item) in collection("steps", "steps by name") {
+      if producers[name] != nil {
+        item.keyFault("`\(Shown.text(name))` is the name of a source already", "choose another name")
+        continue
+      }
+      let draft = StepDraft(name: name, item: item)
+      producers[name] = .some(draft)
+      names.append(name)
+      if let draft { drafts.append(draft) }
+    }
+    for draft in drafts { for written in draft.allInputs { checkReference(written) } }
+    for index in StepOrder(drafts).order { check(drafts[index]) }
+  }
+
+  /// Reports a reference to something that is not there.
+  private func checkReference(_ written: WrittenReference) {
+    let (reference, item) = (written.reference, written.item)
+    guard let producer = producers[reference.producer] else {
+      let mend = NearestName.suggestion(for: reference.producer, among: names, otherwise: "add it")
+      item.fault("there is no source or step `\(shown(item))`", mend)
+      return
+    }
+    guard let port = reference.port else { return }
+    guard let step = producer else {
+      if root["sources"]?.openSection(expected: "")?[reference.producer] != nil {
+        item.fault(
+          "`\(shown(item))`: a source has no port",
+          "read `\(reference.producer)`; what does not decode flows to dead_letters")
+      }
+      return
+    }
+    guard let kind = step.operation?.kind, !kind.ports.contains(port) else { return }
+    let ports = kind.ports.map { "`\(reference.producer).\($0.rawValue)`" }
+    item.fault(
+      "`\(kind.rawValue)` has no port `\(port.rawValue)`",
+      ports.isEmpty ? "read `\(reference.producer)`" : "read \(Shown.alternatives(ports))")
+  }
+
+  private func shown(_ item: Item) -> String {
+    if case .scalar(let scalar) = item.node.content { return scalar.shown }
+    return ""
+  }
+
+  private mutating func check(_ draft: StepDraft) {
+    let policy =
+      draft.section["on_error"].map { $0.choice(["dead_letter", "fail"]).flatMap(ErrorPolicy.init(rawValue:)) }
+      ?? .deadLetter
+    let input = union(draft.inputs)
+    let right = draft.rightInputs.isEmpty ? nil : union(draft.rightInputs)
+    let outcome = StepChecker(draft: draft, input: input, right: right).check()
+    streams[StreamReference(producer: draft.name)] = outcome.stream
+    for (port, shape) in outcome.ports { streams[StreamReference(producer: draft.name, port: port)] = shape }
+    guard !draft.isFaulty, let policy, let input, let operation = outcome.operation, let output = outcome.stream else {
+      return
+    }
+    steps.append(
+      StepPlan(
+        name: draft.name, inputs: draft.inputs.map(\.reference), rightInputs: draft.rightInputs.map(\.reference),
+        operation: operation, inputSchema: input.schema, outputSchema: output.schema,
+        ports: outcome.ports.mapValues(\.schema), onError: policy))
+  }
+
+  /// The stream that several references make together; nil where one is not known. Different columns are a fault.
+  private func union(_ references: [WrittenReference]) -> StreamShape? {
+    var whole: StreamShape?
+    var isKnown = !references.isEmpty
+    for written in references {
+      guard let stream = stream(written) else {
+        isKnown = false
+        continue
+      }
+      guard var sum = whole else {
+        whole = stream
+        continue
+      }
+      if sum.schema != stream.schema, sum.opaque.isEmpty, stream.opaque.isEmpty {
+        let first = references[0].reference
+        written.item.fault(
+          "`\(written.reference)` has other columns than `\(first)`: \(difference(sum.schema, stream.schema))",
+          "make them equal with a `select` before the union")
+        isKnown = false
+      }
+      sum.opaque.formUnion(stream.opaque)
+      sum.hasEventTime = sum.hasEventTime && stream.hasEventTime
+      sum.carriesPane = sum.carriesPane || stream.carriesPane
+      sum.paneColumns.formUnion(stream.paneColumns)
+      sum.isUpdating = sum.isUpdating || stream.isUpdating
+      whole = sum
+    }
+    return isKnown ? whole : nil
+  }
+
+  private func stream(_ written: WrittenReference) -> StreamShape? {
+    let reference = written.reference
+    if let stream = streams[reference] { return stream }
+    // A join's late rows: of both sides, which differ.
+    guard let port = reference.port, let step = producers[reference.producer] ?? nil, let kind = step.operation?.kind,
+      kind.ports.contains(port), streams[StreamReference(producer: reference.producer)] != nil
+    else { return nil }
+    if kind == .join {
+      written.item.fault(
+        "`\(reference)` holds rows of both sides, whose columns differ",
+        "leave it to dead_letters, or make the columns of both sides equal")
+    } else if kind == .aggregate, step.operation?.item.openSection(expected: "")?["window"] == nil {
+      written.item.fault(
+        "`\(reference)` is the port of a running aggregate, for which no row is late", "add a window, or remove this")
+    }
+    return nil
+  }
+
+  /// The first difference between two schemas.
+  private func difference(_ first: Schema, _ second: Schema) -> String {
+    func shown(_ schema: Schema, _ index: Int) -> String {
+      index < schema.count ? "`\(Schema([schema[index]]))`" : "nothing"
+    }
+    let index = (0..<max(first.count, second.count)).first { index in
+      index >= first.count || index >= second.count || first[index] != second[index]
+    }
+    let position = index ?? 0
+    return "column \(position + 1) is \(shown(second, position)), not \(shown(first, position))"
+  }
+
+  // MARK: Sinks and views
+
+  private mutating func checkDeadLetters(_ name: String?, _ checkpoint: CheckpointSettings?) -> SinkPlan? {
+    guard let item = root["dead_letters"] else {
+      guard let name, let checkpoint else { return nil }
+      let path = "\(checkpoint.directory)/\(name)/dead-letters"
+      return deadLetters(.init(connector: .file(path: path, format: .json), delivery: .exactlyOnce))
+    }
+    guard let section = item.openSection(expected: "{connector: file, path: ../out/dead-letters, format: json}") else {
+      return nil
+    }
+    let checker = SinkChecker(section: section, base: base)
+    guard let target = checker.check(common: ConnectorLanguage.deadLetterKeys, notes: &notes) else { return nil }
+    conflicts.add(target.connector, named: "dead_letters", section["path"])
+    return deadLetters(target)
+  }
+
+  private func deadLetters(_ target: SinkChecker.Target) -> SinkPlan {
+    SinkPlan(
+      name: "dead_letters", inputs: [], connector: target.connector, schema: DeadLetters.schema,
+      delivery: target.delivery)
+  }
+
+  private mutating func checkSinks() {
+    let items = collection("sinks", "sinks by name")
+    if items.isEmpty, collection("views", "views by name").isEmpty {
+      missing("sinks", "nothing is written", "add a sink: sinks: {out: {from: STEP, connector: console}}")
+    }
+    for (name, item) in items {
+      Names.checkPart(name, item)
+      if name == "dead_letters" { item.keyFault("`dead_letters` is a sink of every topology", "choose another name") }
+      guard let section = item.openSection(expected: "{from, connector, …}") else { continue }
+      let references = section.required("from", "the step it writes: from: STEP").flatMap(References.read)
+      for written in references ?? [] { checkReference(written) }
+      let target = SinkChecker(section: section, base: base).check(notes: &notes)
+      if let target { conflicts.add(target.connector, named: name, section["path"]) }
+      let stream = references.flatMap(union)
+      guard let references, let target, let stream else { continue }
+      sinks.append(
+        SinkPlan(
+          name: name, inputs: references.map(\.reference), connector: target.connector, schema: stream.schema,
+          delivery: target.delivery))
+    }
+  }
+
+  private mutating func checkViews() {
+    for (name, item) in collection("views", "views by name") {
+      Names.checkPart(name, item)
+      guard let section = item.section(["from", "key", "retain"], expected: "{from, key, retain}") else { continue }
+      let retain = section["retain"].map { $0.duration(atLeast: 1) }
+      let reference = section.required("from", "the step it shows: from: STEP").flatMap(readViewInput)
+      if let reference { checkReference(reference) }
+      let key = section.required("key", "the columns that tell rows apart: key: [account_id]")
+      guard let reference, let stream = stream(reference), let key, let columns = stream.columns(key) else { continue }
+      guard !columns.isEmpty else {
+        key.fault("is empty", "list the columns that tell rows apart: key: [account_id]")
+        continue
+      }
+      guard retain != .some(nil) else { continue }
+      views.append(ViewPlan(name: name, input: reference.reference, key: columns, retainMilliseconds: retain ?? nil))
+    }
+  }
+
+  private func readViewInput(_ item: Item) -> WrittenReference? {
+    guard let references = References.read(item) else { return nil }
+    guard references.count == 1 else {
+      item.fault("is a list", "name one stream; make a union in a step")
+      return nil
+    }
+    return references[0]
+  }
+}
