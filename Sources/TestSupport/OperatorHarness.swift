@@ -95,6 +95,7 @@ package struct OperatorHarness {
 package enum RowDifference {
   /// In words, or nil where both hold the same rows.
   package static func between(_ expected: [CapturedRow], _ actual: [CapturedRow]) -> String? {
+    if counted(expected) == counted(actual) { return nil }
     var surplus: [String: Int] = [:]
     for row in actual { surplus[row.description, default: 0] += 1 }
     for row in expected { surplus[row.description, default: 0] -= 1 }
@@ -103,6 +104,12 @@ package enum RowDifference {
     guard !missing.isEmpty || !extra.isEmpty else { return nil }
     return "\(missing.count) rows are missing, such as \(missing.prefix(5)); "
       + "\(extra.count) are too many, such as \(extra.prefix(5))"
+  }
+
+  private static func counted(_ rows: [CapturedRow]) -> [CapturedRow: Int] {
+    var counts: [CapturedRow: Int] = [:]
+    for row in rows { counts[row, default: 0] += 1 }
+    return counts
   }
 
   /// Throws unless both hold the same rows.

@@ -34,6 +34,7 @@ import Testing
       let within = random.int(1...400)
       let key = random.chance(0.5) ? [0] : [0, 1]
       var stream = PartitionedScript([Self.schema])
+      stream.rows = 200
       stream.partitions = Int(random.int(1...3))
       stream.disorder = random.int(0...900)
       stream.delay = random.int(0...200)

@@ -1,0 +1,148 @@
+import State
+import StreamModel
+
+/// `join`: an interval join. A left row at `l` and a right row at `r` with equal keys are joined when
+/// `l + lower ≤ r ≤ l + upper`; the result's event time is the later of the two. A null in a key equals nothing.
+///
+/// **Rows that are behind.** A left row is *done* at a watermark of `l + upper`, a right row at `r − lower`: from there on
+/// nothing that is not itself behind can be joined with it. A row that comes behind a watermark finds only rows that are
+/// not done at that watermark — its own stamp. So two rows are joined if and only if, beside their times, neither's
+/// stamp has reached the point at which the other is done; which of them comes first, how late the operator hears of
+/// the watermark and how rows are cut into batches changes nothing. A row is *late* when this leaves nothing that it could
+/// be joined with, matched or not: when its stamp is at or past its event time by `upper − lower` or more. It goes
+/// to port `late`, with the columns of its own side.
+///
+/// **Left join.** A left row that has found nothing goes out, with nulls, as soon as it is done, with its own event time.
+///
+/// **Watermark.** What comes out lies at most `hold` before the watermark, and so much is the watermark held back.
+package final class JoinOperator: StreamOperator {
+  private let kind: JoinSpec.Kind
+  private let sides: [JoinSide]
+  private let hold: Int64
+  private var watermark = EventTimes.minimum
+  private var results: JoinedRows
+
+  package init(_ spec: JoinSpec) {
+    precondition(spec.lowerMilliseconds <= spec.upperMilliseconds, "a checked topology has no empty interval")
+    let (lower, upper) = (spec.lowerMilliseconds, spec.upperMilliseconds)
+    kind = spec.kind
+    let leftCount = spec.outputSchema.count - spec.rightColumns.count
+    let types = spec.outputSchema.fields.map(\.type)
+    sides = [
+      JoinSide(
+        from: lower, to: upper, key: spec.leftKey, columns: Array(0..<leftCount), types: Array(types[..<leftCount]),
+        waits: kind == .left),
+      JoinSide(
+        from: -upper, to: -lower, key: spec.rightKey, columns: spec.rightColumns, types: Array(types[leftCount...]),
+        waits: false),
+    ]
+    hold = JoinOperator.hold(kind, lower, upper)
+    results = JoinedRows(schema: spec.outputSchema, sides: sides)
+  }
+
+  /// How far before the watermark a result can lie.
+  ///
+  /// A right row behind `w` is joined with left rows after `w − upper`, a left row with right rows after `w + lower`, and
+  /// both lie within the interval of each other; a left row without partner lies after `w − upper` where it waited, after
+  /// `w − (upper − lower)` where it came behind.
+  private static func hold(_ kind: JoinSpec.Kind, _ lower: Int64, _ upper: Int64) -> Int64 {
+    let span = upper - lower
+    switch kind {
+    case .inner: return max(0, min(upper, span), min(-lower, span))
+    case .left: return max(upper, span)
+    }
+  }
+
+  package func process(_ batch: RecordBatch, input: Int, to output: any OperatorOutput) throws(OperatorError) {
+    let side = sides[input]
+    side.encoder.encode(batch)
+    let rows = sorted(batch, side)
+    var isMatched = [Bool](repeating: false, count: batch.count)
+    results.begin(batch, input: input)
+    probe(batch, rows.joinable, side, sides[1 - input], &isMatched, output)
+    results.flush(to: output)
+    side.insert(batch, rows.joinable.filter { !isDone($0, batch, side) }, isMatched: isMatched)
+    if input == 0 && kind == .left {
+      let alone = rows.joinable.filter { isDone($0, batch, side) && !isMatched[Int($0)] }
+      results.emitAlone(batch, (rows.withNullKey + alone).sorted(), to: output)
+    }
+    output.divert(batch, rows.late, to: .late)
+  }
+
+  private struct SortedRows {
+    var joinable: [Int32] = []
+    var withNullKey: [Int32] = []
+    var late: [Int32] = []
+  }
+
+  private func sorted(_ batch: RecordBatch, _ side: JoinSide) -> SortedRows {
+    var rows = SortedRows()
+    rows.joinable.reserveCapacity(batch.count)
+    let nullKeys = side.nullKeys(batch)
+    for row in 0..<batch.count {
+      let position = Int32(truncatingIfNeeded: row)
+      if batch.stamps != nil, side.isLate(batch.eventTimes.int64s[row], batch.stampIfBehind(row)) {
+        rows.late.append(position)
+      } else if let nullKeys, nullKeys[row] {
+        rows.withNullKey.append(position)
+      } else {
+        rows.joinable.append(position)
+      }
+    }
+    return rows
+  }
+
+  private func isDone(_ row: Int32, _ batch: RecordBatch, _ side: JoinSide) -> Bool {
+    side.isDone(batch.eventTimes.int64s[Int(row)], at: watermark)
+  }
+
+  private func probe(
+    _ batch: RecordBatch, _ rows: [Int32], _ side: JoinSide, _ other: JoinSide, _ isMatched: inout [Bool],
+    _ output: any OperatorOutput
+  ) {
+    let times = batch.eventTimes.int64s
+    let hashes = side.encoder.hashes
+    let keys = side.encoder.encodedKeys
+    for position in rows {
+      let row = Int(position)
+      let range = PartnerRange(side, times[row], batch.stampIfBehind(row))
+      other.partners(keys.bytes(row), hash: hashes[row], range) { partner in
+        partner.match()
+        isMatched[row] = true
+        results.add(position, partner)
+        if results.isFull { results.flush(to: output) }
+      }
+    }
+  }
+
+  package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
+    self.watermark = watermark.time
+    sides[0].advance(to: watermark.time) { row in
+      results.addAlone(row)
+      if results.isFull { results.flushAlone(to: output) }
+    } endOfSpan: {
+      results.flushAlone(to: output)
+    }
+    sides[1].advance(to: watermark.time, unmatched: { _ in }, endOfSpan: {})
+  }
+
+  package func outputWatermark(for input: Watermark) -> Watermark {
+    input == .maximum ? input : Watermark(input.time.addingSaturated(0 - hold))
+  }
+
+  package func snapshot() -> StateSnapshot {
+    var snapshot = StateSnapshot(watermark: watermark)
+    for (table, side) in sides.enumerated() { side.snapshot(into: &snapshot, table: UInt8(table)) }
+    return snapshot
+  }
+
+  package func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
+    watermark = snapshot.watermark
+    for entry in snapshot.entries {
+      guard entry.table < sides.count else { throw .state("a join has no table \(entry.table)") }
+      try sides[Int(entry.table)].restore(entry)
+    }
+  }
+
+  package var stateSizeBytes: Int { sides.reduce(0) { $0 + $1.sizeBytes } }
+}

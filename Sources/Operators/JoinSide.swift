@@ -1,0 +1,211 @@
+import State
+import StreamModel
+
+/// One side of a join: its rows that may still find partners, and where these partners lie.
+final class JoinSide {
+  /// Partners of a row at `t` have event times in `[t + from, t + to]`.
+  let from: Int64
+  let to: Int64
+  let layout: RowLayout
+  /// Columns that are kept, as positions in the input.
+  let columns: [Int]
+  let encoder: KeyEncoder
+  private let key: [Int]
+  /// Whether a row without a partner goes out alone.
+  private let waits: Bool
+  private(set) var buckets: TimeBuckets<JoinBucket>
+
+  init(from: Int64, to: Int64, key: [Int], columns: [Int], types: [DataType], waits: Bool) {
+    self.from = from
+    self.to = to
+    self.columns = columns
+    self.key = key
+    self.waits = waits
+    layout = RowLayout(types)
+    encoder = KeyEncoder(keyColumns: key)
+    buckets = TimeBuckets(width: max((to - from) / 2 + 1, JoinSide.leastWidth))
+  }
+
+  /// Narrower spans would cost more in tables than they save in rows walked past.
+  private static let leastWidth: Int64 = 1000
+
+  /// Whether nothing can come any more that a row at `time` could be joined with.
+  @inline(__always) func isDone(_ time: EventTime, at watermark: EventTime) -> Bool {
+    time.addingSaturated(to) <= watermark
+  }
+
+  /// Whether a row comes so far behind that whatever it could be joined with was done before it.
+  @inline(__always) func isLate(_ time: EventTime, _ stamp: EventTime) -> Bool {
+    time <= stamp && UInt64(bitPattern: stamp &- time) >= UInt64(to - from)
+  }
+
+  /// Which rows of `batch` have a null in their key; nil if none.
+  func nullKeys(_ batch: RecordBatch) -> [Bool]? {
+    let nullable = key.map { batch.columns[$0] }.filter { $0.validity != nil }
+    guard !nullable.isEmpty else { return nil }
+    return (0..<batch.count).map { row in nullable.contains { !$0.isValid(row) } }
+  }
+
+  /// Calls `body` for every stored row of a key that a row of the *other* side at `time`, behind `stamp`, is joined with.
+  @inline(__always) func partners(
+    _ key: UnsafeRawBufferPointer, hash: UInt64, _ range: PartnerRange, _ body: (StoredRow) -> Void
+  ) {
+    var index = buckets.index(of: range.first)
+    let last = buckets.index(of: range.last)
+    while index <= last {
+      if let bucket = buckets.find(index), let head = bucket.heads.find(key, hash: hash) {
+        var offset = Int(head.pointee)
+        while offset >= 0 {
+          let row = bucket.row(at: offset)
+          if range.holds(row.time, row.stamp) { body(row) }
+          offset = row.next
+        }
+      }
+      index += 1
+    }
+  }
+
+  /// Stores `rows` of the batch last encoded. `isMatched` and `stamps` go by row of the batch.
+  func insert(_ batch: RecordBatch, _ rows: [Int32], isMatched: [Bool]) {
+    guard !rows.isEmpty else { return }
+    let columns = columns.map { batch.columns[$0] }
+    let sizes = layout.sizes(columns, rows)
+    var offsets: [Int] = []
+    offsets.reserveCapacity(rows.count)
+    var runs: [(bucket: JoinBucket, end: Int)] = []
+    for (position, row) in rows.enumerated() {
+      let bucket = buckets.findOrMake(buckets.index(of: batch.eventTimes.int64s[Int(row)])) { JoinBucket() }
+      if let last = runs.last, last.bucket === bucket {
+        runs[runs.count - 1].end = position + 1
+      } else {
+        runs.append((bucket, position + 1))
+      }
+      offsets.append(add(batch, Int(row), to: bucket, isMatched: isMatched[Int(row)], length: sizes[position]))
+    }
+    layout.write(columns, rows, to: targets(runs, offsets))
+  }
+
+  private func add(_ batch: RecordBatch, _ row: Int, to bucket: JoinBucket, isMatched: Bool, length: Int) -> Int {
+    let time = batch.eventTimes.int64s[row]
+    let offset = bucket.add(
+      encoder.key(row), hash: encoder.hashes[row], time: time, stamp: batch.stampIfBehind(row), isMatched: isMatched,
+      length: length)
+    if waits && !isMatched { bucket.wait(time, offset) }
+    return offset
+  }
+
+  /// Where the rows lie now that no bucket grows any more.
+  private func targets(_ runs: [(bucket: JoinBucket, end: Int)], _ offsets: [Int]) -> [UnsafeMutableRawPointer] {
+    var targets: [UnsafeMutableRawPointer] = []
+    targets.reserveCapacity(offsets.count)
+    for run in runs {
+      while targets.count < run.end { targets.append(run.bucket.row(at: offsets[targets.count]).content) }
+    }
+    return targets
+  }
+
+  /// Lets go of what is done at `watermark`; first gives `body` the rows that go out alone, those of a span in order of
+  /// event time and the spans likewise.
+  func advance(to watermark: EventTime, unmatched body: (StoredRow) -> Void, endOfSpan: () -> Void) {
+    let limit = watermark == EventTimes.maximum ? watermark : watermark.addingSaturated(0 - to)
+    for (index, bucket) in buckets.upTo(buckets.index(of: limit)) {
+      bucket.takeUnmatched(upTo: limit, body)
+      endOfSpan()
+      if bucket.latest <= limit { buckets.remove(index) }
+    }
+  }
+
+  var sizeBytes: Int { buckets.all.reduce(0) { $0 + $1.sizeBytes } }
+}
+
+/// Which stored rows a row is joined with: those with event times from `first` to `last` that were not themselves behind
+/// a watermark of `last` or more, by which this row was done.
+struct PartnerRange {
+  let first: EventTime
+  let last: EventTime
+
+  /// The partners of a row at `time` of `side`, behind `stamp` (the minimum where it is not behind).
+  ///
+  /// A stored row at `p` was done at a watermark of `p − from`: a row behind by that much finds it no more.
+  @inline(__always) init(_ side: JoinSide, _ time: EventTime, _ stamp: EventTime) {
+    let reached = stamp == EventTimes.minimum ? stamp : stamp.addingSaturated(side.from).addingSaturated(1)
+    first = max(time.addingSaturated(side.from), reached)
+    last = time.addingSaturated(side.to)
+  }
+
+  @inline(__always) func holds(_ time: EventTime, _ stamp: EventTime) -> Bool {
+    time >= first && time <= last && stamp < last
+  }
+}
+
+extension Int64 {
+  /// The sum, or the end of the range it passes.
+  @inline(__always) func addingSaturated(_ other: Int64) -> Int64 {
+    let (sum, overflows) = addingReportingOverflow(other)
+    return overflows ? (other < 0 ? .min : .max) : sum
+  }
+}
+
+extension RecordBatch {
+  /// The watermark that row `row` comes behind, or the minimum.
+  @inline(__always) func stampIfBehind(_ row: Int) -> EventTime {
+    guard let stamps, eventTimes.int64s[row] <= stamps.int64s[row] else { return EventTimes.minimum }
+    return stamps.int64s[row]
+  }
+}
+
+extension JoinSide {
+  /// One entry a row that is not done: the key is its event time, a number that tells rows of one key and time apart,
+  /// and the encoded key; the value is its stamp, whether it is matched, and the row.
+  func snapshot(into snapshot: inout StateSnapshot, table: UInt8) {
+    var ordinal: Int64 = 0
+    for bucket in buckets.all {
+      bucket.heads.forEach { key, head in
+        let group = KeyGroup.of(hash: KeyEncoder.hash(key))
+        var offset = Int(head)
+        while offset >= 0 {
+          let row = bucket.row(at: offset)
+          offset = row.next
+          if isDone(row.time, at: snapshot.watermark) { continue }
+          var value = StateWriter()
+          value.write(row.stamp)
+          value.write(row.isMatched)
+          value.write(row.bytes)
+          let tail = TimedKey.encode(ordinal, key)
+          let name = tail.withUnsafeBytes { TimedKey.encode(row.time, $0) }
+          snapshot.add(keyGroup: group, table: table, key: name, value: value.bytes)
+          ordinal += 1
+        }
+      }
+    }
+  }
+
+  func restore(_ entry: StateEntry) throws(OperatorError) {
+    guard let time = TimedKey.time(entry.key), entry.key.count >= 2 * TimedKey.timeBytes else {
+      throw .state("a joined row's key has \(entry.key.count) bytes")
+    }
+    let (stamp, isMatched, row) = try read(entry.value)
+    guard row.withUnsafeBytes({ layout.isSound($0) }) else {
+      throw .state("a joined row of \(row.count) bytes is no row of \(layout.columnCount) columns")
+    }
+    let bucket = buckets.findOrMake(buckets.index(of: time)) { JoinBucket() }
+    entry.key.withUnsafeBytes { bytes in
+      let key = UnsafeRawBufferPointer(rebasing: bytes[(2 * TimedKey.timeBytes)...])
+      let offset = bucket.add(
+        key, hash: KeyEncoder.hash(key), time: time, stamp: stamp, isMatched: isMatched, length: row.count)
+      row.withUnsafeBytes {
+        bucket.row(at: offset).content.copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: $0.count)
+      }
+      if waits && !isMatched { bucket.wait(time, offset) }
+    }
+  }
+
+  private func read(_ value: [UInt8]) throws(OperatorError) -> (stamp: EventTime, isMatched: Bool, row: [UInt8]) {
+    do {
+      var reader = StateReader(value)
+      return (try reader.readInt64(), try reader.readBool(), try reader.readBytes())
+    } catch {
+      throw .state("a joined row: \(error)")
+    }
+  }
+}
