@@ -1,5 +1,11 @@
 import StreamModel
 
+/// What is wrong with a file's bytes as a whole.
+package struct FormatError: Error, Equatable, Sendable, CustomStringConvertible {
+  package let description: String
+  package init(_ description: String) { self.description = description }
+}
+
 /// How bytes and rows correspond.
 package enum Format: Hashable, Sendable {
   /// One JSON object a line.
@@ -66,8 +72,15 @@ package protocol RecordSplitter {
 
   /// Whether the partition begins with a prologue (a CSV header record) to be cut off before the first chunk.
   var hasPrologue: Bool { get }
+  /// Whether the bytes that `lastRecordEnd` gave away last are a piece of a record too long to hold: their chunk is to be made
+  /// with `isFragment`. Then more whole records may follow even at the end of the partition: ask until nothing is left.
+  var isFragment: Bool { get }
   /// The length of the prologue, its line end included, or nil when `bytes` do not hold all of it yet.
   func prologueLength(in bytes: UnsafeBufferPointer<UInt8>, isAtEnd: Bool) -> Int?
+}
+
+extension RecordSplitter {
+  package var isFragment: Bool { false }
 }
 
 /// Turns rows into bytes.

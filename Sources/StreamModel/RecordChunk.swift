@@ -27,11 +27,15 @@ package final class RecordChunk: @unchecked Sendable {
   /// For message sources: the position of each record by its start in `storage`; nil where positions are byte offsets.
   package let positions: [Int32: Int64]?
 
+  /// Whether this is a piece of one record that was too long to be held whole; none of it can be decoded.
+  package let isFragment: Bool
+
   /// Bytes that parsers may read past the end.
   package static let paddingBytes = 64
 
   package init(
-    partition: SourcePartition, offset: Int64, storage: Memory, count: Int, positions: [Int32: Int64]? = nil
+    partition: SourcePartition, offset: Int64, storage: Memory, count: Int, positions: [Int32: Int64]? = nil,
+    isFragment: Bool = false
   ) {
     precondition(count + RecordChunk.paddingBytes <= storage.capacityBytes)
     self.partition = partition
@@ -39,6 +43,7 @@ package final class RecordChunk: @unchecked Sendable {
     self.storage = storage
     self.count = count
     self.positions = positions
+    self.isFragment = isFragment
   }
 
   /// Copies `bytes` into a chunk of its own.

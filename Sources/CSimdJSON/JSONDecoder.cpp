@@ -1,0 +1,383 @@
+// JSON lines straight into columns.
+//
+// 1. simdjson's first stage indexes a block of whole lines: the places of `{ } [ ] : ,` and of each value's first byte, all
+//    outside strings. It also proves the block UTF-8, its strings closed and free of raw control characters, so that no string
+//    spans a line and lines are independent. Where it fails, every line of that block is indexed on its own.
+// 2. Each line's index is walked once; values go from the raw text into their columns. Nothing is built in between, and the
+//    order of a record's fields is predicted from the record before.
+#include "FieldNames.hpp"
+#include "JSONText.hpp"
+
+#include <memory>
+#include <simdjson.h>
+
+namespace weir {
+
+inline bool isBlank(uint8_t byte) { return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r'; }
+
+class JSONDecoder final : public weir_decoder {
+ public:
+  JSONDecoder(const weir_field *fields, size_t count, size_t maxRecordBytes, size_t maxDepth)
+      : weir_decoder(fields, count), names(writer.fields, count), maxRecordBytes(maxRecordBytes), maxDepth(maxDepth) {
+    nesting.reserve(maxDepth + 1);
+    for (size_t index = 0; index < count && index < kSlots; ++index) predict(index);
+  }
+
+  void begin(size_t from) override {
+    position = blockEnd = from;
+    isByLine = false;
+  }
+
+  bool run(size_t rowCapacity) override {
+    while (position < writer.length) {
+      if (writer.row == rowCapacity) return false;
+      if (position == blockEnd) {
+        beginBlock();
+      } else {
+        decodeLine();
+      }
+    }
+    return true;
+  }
+
+ private:
+  static constexpr size_t kBlockBytes = 32 << 10;  // with its index it stays in the second-level cache
+  static constexpr size_t kSlots = 256;
+  static constexpr size_t kSentinels = 8;
+  static constexpr size_t kLookahead = 4;
+
+  NameTable names;
+  size_t maxRecordBytes;
+  size_t maxDepth;
+  size_t position = 0;
+  size_t blockEnd = 0;
+  bool isByLine = false;
+  std::unique_ptr<simdjson::internal::dom_parser_implementation> indexer;
+  size_t indexerCapacity = 0;
+  NameSlot slots[kSlots];
+  Area<uint8_t> nesting;
+
+  Text base = nullptr;                // what the index counts from
+  const uint32_t *cursor = nullptr;   // the first index entry not used up
+  Text nextBackslash = nullptr;       // no backslash lies between the last string asked about and here
+  weir_failure rejection{};
+
+  void predict(size_t index) {
+    Field &field = writer.fields[index];
+    if (field.nameLength + 2 > NameSlot::kMostBytes) return;
+    uint8_t quoted[64];
+    quoted[0] = '"';
+    std::memcpy(quoted + 1, field.name, field.nameLength);
+    quoted[field.nameLength + 1] = '"';
+    if (std::memchr(quoted + 1, '"', field.nameLength) || std::memchr(quoted, '\\', field.nameLength + 1)) return;
+    slots[index].learn(quoted, field.nameLength + 2, &field);
+  }
+
+  // Blocks and lines
+
+  void beginBlock() {
+    size_t rest = writer.length - position;
+    Text start = writer.bytes + position;
+    if (rest <= kBlockBytes) {
+      blockEnd = writer.length;
+    } else if (auto newline = static_cast<Text>(memrchr(start, '\n', kBlockBytes))) {
+      blockEnd = size_t(newline - writer.bytes) + 1;
+    } else {
+      newline = static_cast<Text>(std::memchr(start + kBlockBytes, '\n', rest - kBlockBytes));
+      blockEnd = newline ? size_t(newline - writer.bytes) + 1 : writer.length;
+    }
+    isByLine = blockEnd - position > maxRecordBytes || index(start, blockEnd - position) != simdjson::SUCCESS;
+  }
+
+  /// Runs simdjson's first stage. An index of nothing but blanks is empty.
+  simdjson::error_code index(Text start, size_t length) {
+    if (length > indexerCapacity || (indexerCapacity > 4 * kBlockBytes && length <= kBlockBytes)) {
+      allocateIndexer(length < kBlockBytes ? kBlockBytes : length);
+    }
+    auto error = indexer->stage1(start, length, simdjson::stage1_mode::regular);
+    if (error == simdjson::EMPTY) {
+      indexer->n_structural_indexes = 0;
+    } else if (error != simdjson::SUCCESS) {
+      return error;
+    }
+    uint32_t *entries = indexer->structural_indexes.get();
+    for (size_t entry = 0; entry < kSentinels; ++entry) {
+      entries[indexer->n_structural_indexes + entry] = uint32_t(length);
+    }
+    base = start;
+    cursor = entries;
+    nextBackslash = nullptr;
+    return simdjson::SUCCESS;
+  }
+
+  void allocateIndexer(size_t capacity) {
+    indexer.reset();
+    // 64 spare entries: room for the sentinels behind a full index.
+    auto error = simdjson::get_active_implementation()->create_dom_parser_implementation(capacity + 64, 1, indexer);
+    if (error != simdjson::SUCCESS) std::abort();  // out of memory, which is no property of the input
+    indexerCapacity = capacity;
+  }
+
+  void decodeLine() {
+    size_t start = position;
+    Text line = writer.bytes + start;
+    auto newline = static_cast<Text>(std::memchr(line, '\n', blockEnd - start));
+    size_t end = newline ? size_t(newline - writer.bytes) : blockEnd;
+    position = newline ? end + 1 : end;
+    size_t length = end - start;
+    if (length > 0 && line[length - 1] == '\r') --length;
+    if (WEIR_UNLIKELY(isByLine)) {
+      if (length == 0) return;
+      Reason reason = length <= maxRecordBytes ? indexLine(line, end - start) : Reason(WEIR_RECORD_TOO_LONG);
+      if (reason != WEIR_OK) return rejectLine(start, length, reason);
+    }
+    auto limit = uint32_t(writer.bytes + end - base);
+    if (*cursor >= limit) return;  // blank
+    const uint32_t *first = cursor;
+    writer.beginRecord();
+    if (WEIR_LIKELY(parseRecord(limit))) return writer.commit(start, length);
+    writer.reject(start, length, rejection);
+    cursor = first;
+    while (*cursor < limit) ++cursor;
+    nextBackslash = nullptr;
+  }
+
+  Reason indexLine(Text line, size_t length) {
+    switch (index(line, length)) {
+      case simdjson::SUCCESS: return WEIR_OK;
+      case simdjson::UTF8_ERROR: return WEIR_INVALID_UTF8;
+      case simdjson::UNESCAPED_CHARS: return WEIR_CONTROL_CHARACTER;
+      case simdjson::UNCLOSED_STRING: return WEIR_UNCLOSED_STRING;
+      default: return WEIR_UNREADABLE;
+    }
+  }
+
+  void rejectLine(size_t start, size_t length, Reason reason) {
+    writer.beginRecord();
+    writer.reject(start, length, writer.describe(reason, writer.bytes + start, length, -1));
+  }
+
+  // Records
+
+  /// Walks the record at `cursor`, all of whose entries are below `limit`. False: it is no JSON object (`rejection`).
+  bool parseRecord(uint32_t limit) {
+    const uint32_t *entry = cursor;
+    if (base[*entry] != '{') return refuse(WEIR_NOT_AN_OBJECT, *entry, limit);
+    ++entry;
+    if (base[*entry] != '}') {
+      NameSlot *slot = slots;
+      for (;;) {
+        if (WEIR_UNLIKELY(!slot->matches(base + entry[0]))) {
+          slot = findSlot(slot, entry, limit);
+          if (!slot) return false;
+        }
+        if (WEIR_UNLIKELY(base[entry[1]] != ':')) return refuse(WEIR_EXPECTED_COLON, entry[1], limit, slot->field);
+        if (WEIR_UNLIKELY(entry[2] >= limit)) return refuse(WEIR_INCOMPLETE, limit, limit, slot->field);
+        entry = slot->field ? storeValue(*slot->field, entry + 2, limit) : skip(entry + 2, limit, nullptr);
+        if (WEIR_UNLIKELY(!entry)) return false;
+        if (slot != slots + kSlots - 1) ++slot;
+        if (WEIR_UNLIKELY(*entry >= limit)) return refuse(WEIR_INCOMPLETE, limit, limit);
+        uint8_t byte = base[*entry++];
+        if (byte == ',') continue;
+        if (WEIR_LIKELY(byte == '}')) break;
+        return refuse(WEIR_EXPECTED_COMMA, entry[-1], limit);
+      }
+    } else {
+      if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit);
+      ++entry;
+    }
+    if (WEIR_UNLIKELY(*entry < limit)) return refuse(WEIR_TRAILING_TEXT, *entry, limit);
+    cursor = entry;
+    return true;
+  }
+
+  bool refuse(Reason reason, uint32_t at, uint32_t limit, const Field *field = nullptr) {
+    if (at >= limit) {
+      reason = WEIR_INCOMPLETE;
+      at = limit;
+    }
+    rejection = writer.describe(reason, base + at, limit - at, field ? int32_t(field - writer.fields) : -1);
+    return false;
+  }
+
+  /// The slot of a name that was not predicted: one of the next few (fields were left out), else learned here.
+  NameSlot *findSlot(NameSlot *slot, const uint32_t *entry, uint32_t limit) {
+    NameSlot *last = slots + kSlots - 1;
+    for (size_t ahead = 1; ahead <= kLookahead && slot + ahead < last; ++ahead) {
+      if (slot[ahead].matches(base + *entry)) return slot + ahead;
+    }
+    if (*entry >= limit || base[*entry] != '"') return refuse(WEIR_EXPECTED_NAME, *entry, limit), nullptr;
+    if (entry[1] >= limit || base[entry[1]] != ':') return refuse(WEIR_EXPECTED_COLON, entry[1], limit), nullptr;
+    Text start = base + *entry + 1;
+    Text end = closingQuote(entry);
+    Text name = start;
+    size_t length = size_t(end - start);
+    if (hasEscape(start, end)) {
+      Reason reason = unescapeToScratch(start, end, length);
+      if (reason != WEIR_OK) return refuse(reason, *entry, limit), nullptr;
+      name = writer.scratch.items;
+    }
+    slot->learn(start - 1, size_t(end - start) + 2, names.find(name, length));
+    return slot;
+  }
+
+  // Values. Each takes the value's entry and returns the entry behind it, null after `refuse`.
+
+  const uint32_t *storeValue(Field &field, const uint32_t *entry, uint32_t limit) {
+    writer.see(field);
+    Reason reason = WEIR_WRONG_TYPE;
+    Text value = base + entry[0];
+    if (*value == '"') {
+      Text start = value + 1, end = closingQuote(entry);
+      if (WEIR_UNLIKELY(hasEscape(start, end))) {
+        reason = storeEscaped(field, start, end);
+      } else if (field.kind == WEIR_KIND_STRING) {
+        field.storeView(writer.row, uint64_t(start - writer.bytes), uint64_t(end - start));
+        return entry + 1;
+      } else {
+        reason = writer.storeQuoted(field, start, end);
+      }
+    } else if (*value == '-' || isDigit(*value)) {
+      reason = writer.storeNumber(field, value, tokenEnd(entry));
+    } else if (field.kind == WEIR_KIND_BOOLEAN) {
+      reason = storeBoolean(field, value, tokenEnd(entry));
+    }
+    return WEIR_LIKELY(reason == WEIR_OK) ? entry + 1 : storeOddValue(field, entry, limit, reason);
+  }
+
+  Reason storeBoolean(Field &field, Text text, Text end) {
+    bool value = isLiteral(text, end, "true", 4);
+    if (!value && !isLiteral(text, end, "false", 5)) return WEIR_WRONG_TYPE;
+    field.store(writer.row, uint8_t(value));
+    return WEIR_OK;
+  }
+
+  Reason storeEscaped(Field &field, Text start, Text end) {
+    size_t length;
+    Reason reason = unescapeToScratch(start, end, length);
+    if (reason != WEIR_OK) return reason;
+    if (field.kind != WEIR_KIND_STRING) return writer.storeQuoted(field, writer.scratch.items, writer.scratch.items + length);
+    writer.storeCopiedText(field, writer.scratch.items, length);
+    return WEIR_OK;
+  }
+
+  /// A null, or a value that is not the field's: that is checked as JSON and noted.
+  const uint32_t *storeOddValue(Field &field, const uint32_t *entry, uint32_t limit, Reason reason) {
+    const uint32_t *next = skip(entry, limit, &field);
+    if (!next) return nullptr;
+    Text value = base + *entry;
+    Text end = base + (*next < limit ? *next : limit);
+    while (end - value > 1 && isBlank(end[-1])) --end;
+    if (isLiteral(value, end, "null", 4)) {
+      if (field.nullable) {
+        field.setNull(writer.row);
+        return next;
+      }
+      reason = WEIR_IS_NULL;
+    }
+    writer.fail(field, reason, value, size_t(end - value));
+    return next;
+  }
+
+  /// Checks any value, of whatever depth.
+  const uint32_t *skip(const uint32_t *entry, uint32_t limit, const Field *field) {
+    size_t depth = 0;
+    for (;;) {
+      // A value is expected at `entry`.
+      if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit, field), nullptr;
+      uint8_t byte = base[*entry];
+      if (byte == '{' || byte == '[') {
+        if (depth == maxDepth) return refuse(WEIR_TOO_DEEP, *entry, limit, field), nullptr;
+        nesting.items[depth++] = byte;
+        ++entry;
+        if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit, field), nullptr;
+        if (base[*entry] != (byte == '{' ? '}' : ']')) {
+          if (byte == '{' && !skipName(entry, limit, field)) return nullptr;
+          continue;
+        }
+        --depth;
+        ++entry;
+      } else {
+        Reason reason = checkScalar(entry);
+        if (reason != WEIR_OK) return refuse(reason, *entry, limit, field), nullptr;
+        ++entry;
+      }
+      // A value ended before `entry`.
+      for (;;) {
+        if (depth == 0) return entry;
+        if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit, field), nullptr;
+        byte = base[*entry];
+        bool isObject = nesting.items[depth - 1] == '{';
+        if (byte == ',') {
+          ++entry;
+          if (isObject && !skipName(entry, limit, field)) return nullptr;
+          break;
+        }
+        if (byte != (isObject ? '}' : ']')) return refuse(WEIR_EXPECTED_COMMA, *entry, limit, field), nullptr;
+        --depth;
+        ++entry;
+      }
+    }
+  }
+
+  /// Checks `"name":` and moves behind it.
+  bool skipName(const uint32_t *&entry, uint32_t limit, const Field *field) {
+    if (*entry >= limit || base[*entry] != '"') return refuse(WEIR_EXPECTED_NAME, *entry, limit, field);
+    Reason reason = checkScalar(entry);
+    if (reason != WEIR_OK) return refuse(reason, *entry, limit, field);
+    if (entry[1] >= limit || base[entry[1]] != ':') return refuse(WEIR_EXPECTED_COLON, entry[1], limit, field);
+    entry += 2;
+    return true;
+  }
+
+  Reason checkScalar(const uint32_t *entry) {
+    Text value = base + *entry;
+    if (*value == '"') {
+      Text end = closingQuote(entry);
+      size_t length;
+      return hasEscape(value + 1, end) ? unescapeToScratch(value + 1, end, length) : Reason(WEIR_OK);
+    }
+    Text end = tokenEnd(entry);
+    if (*value == '-' || isDigit(*value)) return isNumber(value, end) ? WEIR_OK : WEIR_BAD_NUMBER;
+    bool isKnown = isLiteral(value, end, "true", 4) || isLiteral(value, end, "false", 5) || isLiteral(value, end, "null", 4);
+    return isKnown ? WEIR_OK : WEIR_EXPECTED_VALUE;
+  }
+
+  // Tokens
+
+  /// The closing quote of the string at `entry`: the last byte before the next entry that is no blank.
+  Text closingQuote(const uint32_t *entry) const {
+    Text quote = base + entry[1] - 1;
+    while (WEIR_UNLIKELY(*quote != '"')) --quote;
+    return quote;
+  }
+
+  /// The end of the number or literal at `entry`.
+  Text tokenEnd(const uint32_t *entry) const {
+    Text end = base + entry[1];
+    while (WEIR_UNLIKELY(isBlank(end[-1]))) --end;
+    return end;
+  }
+
+  bool hasEscape(Text start, Text end) {
+    if (WEIR_LIKELY(nextBackslash >= end)) return false;
+    if (nextBackslash < start) {
+      Text blockLimit = writer.bytes + blockEnd;
+      nextBackslash = static_cast<Text>(std::memchr(start, '\\', size_t(blockLimit - start)));
+      if (!nextBackslash) nextBackslash = blockLimit;
+    }
+    return nextBackslash < end;
+  }
+
+  Reason unescapeToScratch(Text start, Text end, size_t &length) {
+    writer.scratch.reserve(size_t(end - start) + 32);
+    return unescape(start, end, writer.scratch.items, length);
+  }
+};
+
+}  // namespace weir
+
+extern "C" weir_decoder *weir_json_decoder_create(
+    const weir_field *fields, size_t field_count, size_t max_record_bytes, size_t max_depth) {
+  return new weir::JSONDecoder(fields, field_count, max_record_bytes, max_depth);
+}
