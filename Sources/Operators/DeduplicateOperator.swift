@@ -54,13 +54,15 @@ package final class DeduplicateOperator: StreamOperator {
     _ range: Range<Int>, span: Int64, _ times: UnsafePointer<Int64>, _ stamps: UnsafePointer<Int64>?
   ) {
     let own = buckets.findOrMake(span) { KeyedBucketTable() }
-    let before = buckets.find(span &- 1)
-    let after = buckets.find(span &+ 1)
+    let bucketBefore = buckets.find(span &- 1)
+    let bucketAfter = buckets.find(span &+ 1)
+    let before = bucketBefore?.lookup
+    let after = bucketAfter?.lookup
     let hashes = encoder.hashes
     let keys = encoder.encodedKeys
     own.touch(hashes, range)
-    before?.touch(hashes, range)
-    after?.touch(hashes, range)
+    bucketBefore?.touch(hashes, range)
+    bucketAfter?.touch(hashes, range)
     var rows = rows
     for row in range {
       let time = times[row]
@@ -141,23 +143,28 @@ enum TimedKey {
 
 /// What became of the rows of one batch: positions, each list ascending. Scratch that is used again for the next batch.
 private struct DeduplicatedRows {
-  private var memory = Memory(capacityBytes: 0)
+  private var memory: Memory
+  private var base: UnsafeMutablePointer<Int32>
   private var capacity = 0
   private var keptCount = 0
   private var duplicateCount = 0
   private var lateCount = 0
 
+  init() {
+    memory = Memory(capacityBytes: 0)
+    base = memory.base.assumingMemoryBound(to: Int32.self)
+  }
+
   mutating func begin(_ count: Int) {
     if count > capacity {
       capacity = count
       memory = Memory(capacityBytes: 3 * count * 4)
+      base = memory.base.assumingMemoryBound(to: Int32.self)
     }
     keptCount = 0
     duplicateCount = 0
     lateCount = 0
   }
-
-  @inline(__always) private var base: UnsafeMutablePointer<Int32> { memory.base.assumingMemoryBound(to: Int32.self) }
 
   @inline(__always) mutating func addKept(_ row: Int) {
     base[keptCount] = Int32(truncatingIfNeeded: row)

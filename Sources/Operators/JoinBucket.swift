@@ -36,6 +36,9 @@ final class JoinBucket {
     return resized
   }
 
+  /// The bucket as it is now, for loops of lookups; valid until the next `add` and while the bucket lives.
+  var lookup: StoredRowLookup { StoredRowLookup(heads: heads.lookup, arena: arena) }
+
   /// The row at `offset`; valid until the next `add`.
   @inline(__always) func row(at offset: Int) -> StoredRow { StoredRow(base: arena + offset) }
 
@@ -84,6 +87,28 @@ final class JoinBucket {
       waiting.removeLast()
     }
     earliestWaiting = waiting.last?.time ?? EventTimes.maximum
+  }
+}
+
+/// A `JoinBucket` borrowed for lookups: nothing but pointers, so that a loop over it counts no references.
+struct StoredRowLookup {
+  private let heads: KeyLookup
+  private let arena: UnsafeMutableRawPointer
+
+  fileprivate init(heads: KeyLookup, arena: UnsafeMutableRawPointer) {
+    self.heads = heads
+    self.arena = arena
+  }
+
+  /// The newest row of `key`.
+  @inline(__always) func first(_ key: UnsafeRawBufferPointer, hash: UInt64) -> StoredRow? {
+    heads.find(key, hash: hash).map { StoredRow(base: arena + Int($0.pointee)) }
+  }
+
+  /// The row of the same key that came before `row`.
+  @inline(__always) func next(_ row: StoredRow) -> StoredRow? {
+    let offset = row.next
+    return offset < 0 ? nil : StoredRow(base: arena + offset)
   }
 }
 

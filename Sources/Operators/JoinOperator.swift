@@ -20,7 +20,7 @@ package final class JoinOperator: StreamOperator {
   private let sides: [JoinSide]
   private let hold: Int64
   private var watermark = EventTimes.minimum
-  private var results: JoinedRows
+  private let results: JoinedRows
 
   package init(_ spec: JoinSpec) {
     precondition(spec.lowerMilliseconds <= spec.upperMilliseconds, "a checked topology has no empty interval")
@@ -60,12 +60,10 @@ package final class JoinOperator: StreamOperator {
     var isMatched = [Bool](repeating: false, count: batch.count)
     results.begin(batch, input: input)
     probe(batch, rows.joinable, side, sides[1 - input], &isMatched, output)
-    results.flush(to: output)
-    side.insert(batch, rows.joinable.filter { !isDone($0, batch, side) }, isMatched: isMatched)
-    if input == 0 && kind == .left {
-      let alone = rows.joinable.filter { isDone($0, batch, side) && !isMatched[Int($0)] }
-      results.emitAlone(batch, (rows.withNullKey + alone).sorted(), to: output)
-    }
+    results.end(to: output)
+    let (open, alone) = split(rows.joinable, batch, side, isMatched)
+    side.insert(batch, open, isMatched: isMatched)
+    if input == 0 && kind == .left { results.emitAlone(batch, (rows.withNullKey + alone).sorted(), to: output) }
     output.divert(batch, rows.late, to: .late)
   }
 
@@ -92,8 +90,22 @@ package final class JoinOperator: StreamOperator {
     return rows
   }
 
-  private func isDone(_ row: Int32, _ batch: RecordBatch, _ side: JoinSide) -> Bool {
-    side.isDone(batch.eventTimes.int64s[Int(row)], at: watermark)
+  /// The rows that may still find partners, and of the others those that have found none.
+  private func split(
+    _ rows: [Int32], _ batch: RecordBatch, _ side: JoinSide, _ isMatched: [Bool]
+  ) -> (open: [Int32], alone: [Int32]) {
+    let times = batch.eventTimes.int64s
+    var open: [Int32] = []
+    var alone: [Int32] = []
+    open.reserveCapacity(rows.count)
+    for row in rows {
+      if !side.isDone(times[Int(row)], at: watermark) {
+        open.append(row)
+      } else if !isMatched[Int(row)] {
+        alone.append(row)
+      }
+    }
+    return (open, alone)
   }
 
   private func probe(
@@ -101,16 +113,32 @@ package final class JoinOperator: StreamOperator {
     _ output: any OperatorOutput
   ) {
     let times = batch.eventTimes.int64s
+    let stamps = batch.stamps?.int64s
     let hashes = side.encoder.hashes
     let keys = side.encoder.encodedKeys
+    let results = results
+    var spans: Range<Int64> = 0..<0
+    var lookups: [StoredRowLookup] = []
     for position in rows {
       let row = Int(position)
-      let range = PartnerRange(side, times[row], batch.stampIfBehind(row))
-      other.partners(keys.bytes(row), hash: hashes[row], range) { partner in
-        partner.match()
-        isMatched[row] = true
-        results.add(position, partner)
-        if results.isFull { results.flush(to: output) }
+      var stamp = EventTimes.minimum
+      if let stamps, times[row] <= stamps[row] { stamp = stamps[row] }
+      let range = PartnerRange(side, times[row], stamp)
+      let needed = other.spans(range)
+      if needed != spans {
+        spans = needed
+        lookups = other.lookups(needed)
+      }
+      for lookup in lookups {
+        var partner = lookup.first(keys.bytes(row), hash: hashes[row])
+        while let found = partner {
+          if range.holds(found.time, found.stamp) {
+            found.match()
+            isMatched[row] = true
+            results.add(position, found, to: output)
+          }
+          partner = lookup.next(found)
+        }
       }
     }
   }
@@ -118,8 +146,7 @@ package final class JoinOperator: StreamOperator {
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     self.watermark = watermark.time
     sides[0].advance(to: watermark.time) { row in
-      results.addAlone(row)
-      if results.isFull { results.flushAlone(to: output) }
+      results.addAlone(row, to: output)
     } endOfSpan: {
       results.flushAlone(to: output)
     }

@@ -46,52 +46,56 @@ final class JoinSide {
     return (0..<batch.count).map { row in nullable.contains { !$0.isValid(row) } }
   }
 
-  /// Calls `body` for every stored row of a key that a row of the *other* side at `time`, behind `stamp`, is joined with.
-  @inline(__always) func partners(
-    _ key: UnsafeRawBufferPointer, hash: UInt64, _ range: PartnerRange, _ body: (StoredRow) -> Void
-  ) {
-    var index = buckets.index(of: range.first)
-    let last = buckets.index(of: range.last)
-    while index <= last {
-      if let bucket = buckets.find(index), let head = bucket.heads.find(key, hash: hash) {
-        var offset = Int(head.pointee)
-        while offset >= 0 {
-          let row = bucket.row(at: offset)
-          if range.holds(row.time, row.stamp) { body(row) }
-          offset = row.next
-        }
-      }
-      index += 1
-    }
+  /// The spans that hold stored rows in `range`, borrowed until rows are stored again.
+  func lookups(_ range: Range<Int64>) -> [StoredRowLookup] {
+    range.compactMap { buckets.find($0)?.lookup }
   }
 
-  /// Stores `rows` of the batch last encoded. `isMatched` and `stamps` go by row of the batch.
+  /// The indices of the spans that hold stored rows in `range`.
+  @inline(__always) func spans(_ range: PartnerRange) -> Range<Int64> {
+    let first = buckets.index(of: range.first)
+    return first..<max(first, buckets.index(of: range.last)) &+ 1
+  }
+
+  /// Stores `rows` of the batch last encoded. `isMatched` goes by row of the batch.
   func insert(_ batch: RecordBatch, _ rows: [Int32], isMatched: [Bool]) {
     guard !rows.isEmpty else { return }
     let columns = columns.map { batch.columns[$0] }
     let sizes = layout.sizes(columns, rows)
-    var offsets: [Int] = []
-    offsets.reserveCapacity(rows.count)
+    let times = batch.eventTimes.int64s
+    var offsets = [Int](repeating: 0, count: rows.count)
     var runs: [(bucket: JoinBucket, end: Int)] = []
-    for (position, row) in rows.enumerated() {
-      let bucket = buckets.findOrMake(buckets.index(of: batch.eventTimes.int64s[Int(row)])) { JoinBucket() }
-      if let last = runs.last, last.bucket === bucket {
-        runs[runs.count - 1].end = position + 1
-      } else {
-        runs.append((bucket, position + 1))
-      }
-      offsets.append(add(batch, Int(row), to: bucket, isMatched: isMatched[Int(row)], length: sizes[position]))
+    var start = 0
+    while start < rows.count {
+      let index = buckets.index(of: times[Int(rows[start])])
+      var end = start + 1
+      while end < rows.count, buckets.index(of: times[Int(rows[end])]) == index { end += 1 }
+      let bucket = buckets.findOrMake(index) { JoinBucket() }
+      add(batch, rows, start..<end, to: bucket, isMatched, sizes, &offsets)
+      runs.append((bucket, end))
+      start = end
     }
     layout.write(columns, rows, to: targets(runs, offsets))
   }
 
-  private func add(_ batch: RecordBatch, _ row: Int, to bucket: JoinBucket, isMatched: Bool, length: Int) -> Int {
-    let time = batch.eventTimes.int64s[row]
-    let offset = bucket.add(
-      encoder.key(row), hash: encoder.hashes[row], time: time, stamp: batch.stampIfBehind(row), isMatched: isMatched,
-      length: length)
-    if waits && !isMatched { bucket.wait(time, offset) }
-    return offset
+  private func add(
+    _ batch: RecordBatch, _ rows: [Int32], _ range: Range<Int>, to bucket: JoinBucket, _ isMatched: [Bool],
+    _ sizes: [Int], _ offsets: inout [Int]
+  ) {
+    let times = batch.eventTimes.int64s
+    let stamps = batch.stamps?.int64s
+    let keys = encoder.encodedKeys
+    let hashes = encoder.hashes
+    for position in range {
+      let row = Int(rows[position])
+      var stamp = EventTimes.minimum
+      if let stamps, times[row] <= stamps[row] { stamp = stamps[row] }
+      let offset = bucket.add(
+        keys.bytes(row), hash: hashes[row], time: times[row], stamp: stamp, isMatched: isMatched[row],
+        length: sizes[position])
+      if waits && !isMatched[row] { bucket.wait(times[row], offset) }
+      offsets[position] = offset
+    }
   }
 
   /// Where the rows lie now that no bucket grows any more.

@@ -2,14 +2,16 @@ import StreamModel
 
 /// Results of a join on their way out: pairs of a row of the batch at hand and a stored row, or left rows alone.
 ///
-/// Pairs are only valid until either side's state changes: `begin`, then `add` and `flush`, before rows are stored.
-struct JoinedRows {
+/// They go out in batches of bounded size. Pairs are only valid until either side's state changes: `begin`, then `add`* and
+/// `end`, before rows are stored. One owner.
+final class JoinedRows {
   private let schema: Schema
   private let sides: [JoinSide]
   private var batch: RecordBatch?
   private var input = 0
-  private var rows: [Int32] = []
-  private var partners: [StoredRow] = []
+  private let rows: UnsafeMutablePointer<Int32>
+  private let partners: UnsafeMutablePointer<StoredRow>
+  private var count = 0
 
   /// Rows of a batch that goes out.
   private static let limit = 4096
@@ -17,43 +19,60 @@ struct JoinedRows {
   init(schema: Schema, sides: [JoinSide]) {
     self.schema = schema
     self.sides = sides
+    rows = .allocate(capacity: JoinedRows.limit)
+    partners = .allocate(capacity: JoinedRows.limit)
   }
 
-  var isFull: Bool { partners.count >= JoinedRows.limit }
+  deinit {
+    rows.deallocate()
+    partners.deallocate()
+  }
 
-  mutating func begin(_ batch: RecordBatch, input: Int) {
+  func begin(_ batch: RecordBatch, input: Int) {
     self.batch = batch
     self.input = input
   }
 
-  @inline(__always) mutating func add(_ row: Int32, _ partner: StoredRow) {
-    rows.append(row)
-    partners.append(partner)
+  @inline(__always) func add(_ row: Int32, _ partner: StoredRow, to output: any OperatorOutput) {
+    rows[count] = row
+    partners[count] = partner
+    count &+= 1
+    if count == JoinedRows.limit { flush(to: output) }
   }
 
-  /// Emits the pairs.
-  mutating func flush(to output: any OperatorOutput) {
-    guard let batch, !rows.isEmpty else { return }
-    let own = rows.withUnsafeBufferPointer { rows in sides[input].columns.map { batch.columns[$0].gather(rows) } }
-    let other = stored(1 - input)
-    let times = ColumnBuilder(.timestamp, capacity: rows.count)
-    for (row, partner) in zip(rows, partners) {
-      times.append(int64: max(batch.eventTimes.int64s[Int(row)], partner.time))
-    }
-    emit(input == 0 ? own + other : other + own, times.finish(), to: output)
-    rows.removeAll(keepingCapacity: true)
-    partners.removeAll(keepingCapacity: true)
+  /// Emits what is left of the pairs and lets go of the batch.
+  func end(to output: any OperatorOutput) {
+    flush(to: output)
+    batch = nil
   }
 
-  mutating func addAlone(_ row: StoredRow) { partners.append(row) }
+  private func flush(to output: any OperatorOutput) {
+    guard let batch, count > 0 else { return }
+    let own = UnsafeBufferPointer(start: rows, count: count)
+    let times = Memory(capacityBytes: count * 8)
+    let later = times.base.assumingMemoryBound(to: Int64.self)
+    let eventTimes = batch.eventTimes.int64s
+    for index in 0..<count { later[index] = max(eventTimes[Int(rows[index])], partners[index].time) }
+    let here = sides[input].columns.map { batch.columns[$0].gather(own) }
+    let there = stored(1 - input)
+    emit(input == 0 ? here + there : there + here, Column(type: .timestamp, count: count, values: times), to: output)
+    count = 0
+  }
+
+  @inline(__always) func addAlone(_ row: StoredRow, to output: any OperatorOutput) {
+    partners[count] = row
+    count &+= 1
+    if count == JoinedRows.limit { flushAlone(to: output) }
+  }
 
   /// Emits stored left rows with nulls for the right side.
-  mutating func flushAlone(to output: any OperatorOutput) {
-    guard !partners.isEmpty else { return }
-    let times = ColumnBuilder(.timestamp, capacity: partners.count)
-    for row in partners { times.append(int64: row.time) }
-    emit(stored(0) + nulls(partners.count), times.finish(), to: output)
-    partners.removeAll(keepingCapacity: true)
+  func flushAlone(to output: any OperatorOutput) {
+    guard count > 0 else { return }
+    let times = Memory(capacityBytes: count * 8)
+    let own = times.base.assumingMemoryBound(to: Int64.self)
+    for index in 0..<count { own[index] = partners[index].time }
+    emit(stored(0) + nulls(count), Column(type: .timestamp, count: count, values: times), to: output)
+    count = 0
   }
 
   /// Emits left rows of `batch` with nulls for the right side.
@@ -65,7 +84,7 @@ struct JoinedRows {
   }
 
   private func stored(_ side: Int) -> [Column] {
-    let contents = partners.map(\.content)
+    let contents = (0..<count).map { partners[$0].content }
     return (0..<sides[side].layout.columnCount).map { sides[side].layout.read($0, contents) }
   }
 

@@ -22,7 +22,7 @@ final class KeyedBucketTable {
   private var sink: UInt64 = 0
 
   /// Bytes of an entry before its key: the value and the key's length.
-  private static let headerBytes = 12
+  fileprivate static let headerBytes = 12
 
   init() {
     slotBits = 6
@@ -48,36 +48,20 @@ final class KeyedBucketTable {
     return resized
   }
 
-  @inline(__always) private func home(_ hash: UInt64) -> Int {
-    Int(truncatingIfNeeded: (hash & 0xFFFF_FFFF) &>> (32 &- slotBits))
-  }
-
   /// Brings the slots of these hashes into the cache: loads that don't wait for one another, before finds that do.
   func touch(_ hashes: UnsafePointer<UInt64>, _ rows: Range<Int>) {
+    let lookup = lookup
     var seen: UInt64 = 0
-    for row in rows { seen ^= slots[home(hashes[row])] }
+    for row in rows { seen ^= slots[lookup.home(hashes[row])] }
     sink = seen
   }
 
+  /// The table as it is now, for loops of lookups; valid until the next `insert` and while the table lives.
+  @inline(__always) var lookup: KeyLookup { KeyLookup(slots: slots, slotBits: slotBits, arena: arena) }
+
   /// Where the value of `key` lies, or nil; valid until the next `insert`.
   @inline(__always) func find(_ key: UnsafeRawBufferPointer, hash: UInt64) -> UnsafeMutablePointer<Int64>? {
-    let mask = (1 &<< Int(slotBits)) &- 1
-    var index = home(hash)
-    while true {
-      let slot = slots[index]
-      if slot == 0 { return nil }
-      if slot &>> 32 == hash & 0xFFFF_FFFF, let value = value(ofEntry: slot, ifKeyIs: key) { return value }
-      index = (index &+ 1) & mask
-    }
-  }
-
-  @inline(__always) private func value(
-    ofEntry slot: UInt64, ifKeyIs key: UnsafeRawBufferPointer
-  ) -> UnsafeMutablePointer<Int64>? {
-    let entry = arena + (Int(truncatingIfNeeded: slot & 0xFFFF_FFFF) &- 1) &* 8
-    guard entry.load(fromByteOffset: 8, as: UInt32.self) == UInt32(truncatingIfNeeded: key.count) else { return nil }
-    if let start = key.baseAddress, memcmp(entry + KeyedBucketTable.headerBytes, start, key.count) != 0 { return nil }
-    return entry.assumingMemoryBound(to: Int64.self)
+    lookup.find(key, hash: hash)
   }
 
   /// Adds `key`, which is not there yet.
@@ -96,7 +80,7 @@ final class KeyedBucketTable {
 
   @inline(__always) private func place(_ slot: UInt64) {
     let mask = (1 &<< Int(slotBits)) &- 1
-    var index = home(slot &>> 32)
+    var index = lookup.home(slot &>> 32)
     while slots[index] != 0 { index = (index &+ 1) & mask }
     slots[index] = slot
   }
@@ -126,5 +110,37 @@ final class KeyedBucketTable {
         UnsafeRawBufferPointer(start: entry + KeyedBucketTable.headerBytes, count: length), entry.load(as: Int64.self))
       cursor += (KeyedBucketTable.headerBytes + length + 7) & ~7
     }
+  }
+}
+
+/// A `KeyedBucketTable` borrowed for lookups: nothing but pointers, so that a loop over it counts no references.
+struct KeyLookup {
+  fileprivate let slots: UnsafeMutablePointer<UInt64>
+  fileprivate let slotBits: UInt64
+  fileprivate let arena: UnsafeMutableRawPointer
+
+  @inline(__always) fileprivate func home(_ hash: UInt64) -> Int {
+    Int(truncatingIfNeeded: (hash & 0xFFFF_FFFF) &>> (32 &- slotBits))
+  }
+
+  /// Where the value of `key` lies, or nil.
+  @inline(__always) func find(_ key: UnsafeRawBufferPointer, hash: UInt64) -> UnsafeMutablePointer<Int64>? {
+    let mask = (1 &<< Int(slotBits)) &- 1
+    var index = home(hash)
+    while true {
+      let slot = slots[index]
+      if slot == 0 { return nil }
+      if slot &>> 32 == hash & 0xFFFF_FFFF, let value = value(ofEntry: slot, ifKeyIs: key) { return value }
+      index = (index &+ 1) & mask
+    }
+  }
+
+  @inline(__always) private func value(
+    ofEntry slot: UInt64, ifKeyIs key: UnsafeRawBufferPointer
+  ) -> UnsafeMutablePointer<Int64>? {
+    let entry = arena + (Int(truncatingIfNeeded: slot & 0xFFFF_FFFF) &- 1) &* 8
+    guard entry.load(fromByteOffset: 8, as: UInt32.self) == UInt32(truncatingIfNeeded: key.count) else { return nil }
+    if let start = key.baseAddress, memcmp(entry + KeyedBucketTable.headerBytes, start, key.count) != 0 { return nil }
+    return entry.assumingMemoryBound(to: Int64.self)
   }
 }
