@@ -18,6 +18,15 @@ final class FileOutput {
     if descriptor < 0 { throw .system(errno, place: place, path: path, cannot: "create") }
   }
 
+  /// Creates `path` or empties the file that is there.
+  init(replacing path: String, place: String) throws(ConnectorError) {
+    self.path = path
+    self.place = place
+    isOwned = true
+    descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    if descriptor < 0 { throw .system(errno, place: place, path: path, cannot: "create") }
+  }
+
   /// Writes to a descriptor that is somebody else's to close, called `path` in messages.
   init(descriptor: Int32, path: String, place: String) {
     self.path = path
