@@ -161,6 +161,29 @@ import Testing
     #expect(reading.undecodable.first?.contains("10000 bytes long, from byte 0 to byte 10000") == true)
   }
 
+  @Test func csvRecordThatIsTooLong_endsWhereItsQuotesSay() throws {
+    let long = "\"" + String(repeating: "y\n\"\"z,", count: 200_000) + "\""
+    let file = scratch.write("a.csv", "h\n1\n\(long),2\n3\n")
+    for target in [300, 1 << 20] {
+      let reading = try Reading.whole(fileReader(file, header: true, maxRecordBytes: 4096), targetBytes: { target })
+      #expect(reading.records.map(\.text) == ["1\n", "3\n"])
+      #expect(reading.records.last?.position == Int64(4 + long.utf8.count + 3))
+      #expect(reading.undecodable.count == 1)
+      #expect(reading.undecodable.first?.contains("is \(long.utf8.count + 3) bytes long, from byte 4") == true)
+    }
+  }
+
+  @Test func tooLongRecord_mayEndAnywhereInAWindow() throws {
+    let window = RecordTail.windowBytes
+    for length in [4095, 4096, 4097, 4096 + window - 1, 4096 + window, 4096 + window + 1, 4096 + 2 * window] {
+      let file = scratch.write("a.json", String(repeating: "y", count: length) + "\n2\n3\n")
+      let reading = try Reading.whole(fileReader(file, maxRecordBytes: 4096), targetBytes: { 300 })
+      #expect(reading.undecodable.count == (length < 4096 ? 0 : 1))
+      #expect(reading.records.suffix(2).map(\.text) == ["2\n", "3\n"])
+      #expect(reading.records.last?.position == Int64(length + 3))
+    }
+  }
+
   // MARK: - What is wrong outside
 
   @Test func missingInput_isAnErrorThatNamesThePath() {

@@ -69,20 +69,6 @@ final class Scratch {
   }
 }
 
-/// Cuts at line feeds; the first line is a prologue where `hasPrologue`.
-struct LineSplitter: RecordSplitter {
-  var hasPrologue = false
-
-  mutating func lastRecordEnd(in bytes: UnsafeBufferPointer<UInt8>, scanned: Int, isAtEnd: Bool) -> Int {
-    if isAtEnd { return bytes.count }
-    return (bytes[scanned...].lastIndex(of: 10) ?? -1) + 1
-  }
-
-  func prologueLength(in bytes: UnsafeBufferPointer<UInt8>, isAtEnd: Bool) -> Int? {
-    bytes.firstIndex(of: 10).map { $0 + 1 } ?? (isAtEnd ? bytes.count : nil)
-  }
-}
-
 /// What a reader gave, read to its end.
 struct Reading: Equatable {
   struct Record: Equatable {
@@ -146,8 +132,8 @@ func fileReader(
   _ path: String, onePartition: Bool = false, header: Bool = false, maxRecordBytes: Int = 16 << 20
 ) -> FileSourceReader {
   FileSourceReader(
-    FileSourceSpec(path: path, isOnePartition: onePartition), source: "usage", format: .json,
-    maxRecordBytes: maxRecordBytes, makeSplitter: { LineSplitter(hasPrologue: header) })
+    FileSourceSpec(path: path, isOnePartition: onePartition), source: "usage",
+    format: header ? .csv(CSVOptions()) : .json, maxRecordBytes: maxRecordBytes)
 }
 
 /// The message of the error that `body` throws.

@@ -22,7 +22,6 @@ final class FileChunks {
   private let partition: SourcePartition
   private let format: Format
   private let maxRecordBytes: Int
-  private let makeSplitter: @Sendable () -> any RecordSplitter
   private let place: String
 
   /// The file's CSV header, empty when it has none.
@@ -35,17 +34,15 @@ final class FileChunks {
 
   /// Opens a file and goes to `start`, the end of a chunk handed out earlier (0 for the beginning).
   init(
-    partition: SourcePartition, start: Int64, format: Format, maxRecordBytes: Int, place: String,
-    makeSplitter: @escaping @Sendable () -> any RecordSplitter
+    partition: SourcePartition, start: Int64, format: Format, maxRecordBytes: Int, place: String
   ) throws(ConnectorError) {
     bytes = try FileBytes(path: partition.name, place: place)
     self.partition = partition
     self.format = format
     self.maxRecordBytes = maxRecordBytes
-    self.makeSplitter = makeSplitter
     self.place = place
     rest = UnsafeRawBufferPointer(start: nil, count: 0)
-    let splitter = makeSplitter()
+    let splitter = format.makeSplitter()
     if splitter.hasPrologue { try readPrologue(splitter) }
     if start > offset { try skip(to: start) }
   }
@@ -85,7 +82,7 @@ final class FileChunks {
   func next(targetBytes: Int) throws(ConnectorError) -> Piece {
     var area = Memory(capacityBytes: capacity(for: targetBytes))
     var filled = takeRest(into: area)
-    var splitter = makeSplitter()
+    var splitter = format.makeSplitter()
     var scanned = 0
     while true {
       filled += try fill(area, from: filled)
@@ -159,10 +156,8 @@ final class FileChunks {
 
   private func oversized(_ area: Memory, _ filled: Int) throws(ConnectorError) -> Piece {
     pad(area, filled)
-    let chunk = RecordChunk(partition: partition, offset: offset, storage: area, count: filled)
-    var tail = RecordTail(format)
-    tail.pass(over: chunk.bytes)
-    let length = try Int64(filled) + skipTail(&tail)
+    let chunk = RecordChunk(partition: partition, offset: offset, storage: area, count: filled, isFragment: true)
+    let length = try Int64(filled) + skipTail(after: chunk.bytes)
     let reason =
       "the record is \(length) bytes long, from byte \(offset) to byte \(offset + length); at most \(maxRecordBytes) bytes are read, and only those are here"
     offset += length
@@ -170,17 +165,16 @@ final class FileChunks {
   }
 
   /// Reads over the rest of a record; returns its length.
-  private func skipTail(_ tail: inout RecordTail) throws(ConnectorError) -> Int64 {
+  private func skipTail(after piece: UnsafeBufferPointer<UInt8>) throws(ConnectorError) -> Int64 {
+    var tail = RecordTail(format, after: piece)
     var length: Int64 = 0
-    while !isAtEnd {
-      let window = Memory(capacityBytes: (1 << 18) + RecordChunk.paddingBytes)
+    while !isAtEnd && !tail.hasEnded {
+      let window = Memory(capacityBytes: RecordTail.windowBytes + RecordChunk.paddingBytes)
       let given = try fill(window, from: 0)
       let seen = UnsafeBufferPointer(start: window.base.assumingMemoryBound(to: UInt8.self), count: given)
-      if let end = tail.end(in: seen) {
-        keep(window, from: end, count: given - end)
-        return length + Int64(end)
-      }
-      length += Int64(given)
+      let taken = tail.take(seen, isAtEnd: isAtEnd)
+      keep(window, from: taken, count: given - taken)
+      length += Int64(taken)
     }
     return length
   }

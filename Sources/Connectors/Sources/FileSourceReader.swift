@@ -21,14 +21,10 @@ package final class FileSourceReader: SourceReader, @unchecked Sendable {
     var isAtEnd = false
   }
 
-  /// The longest record that is read; a longer one is undecodable.
-  package static let maxRecordBytes = 16 << 20
-
   private let spec: FileSourceSpec
   private let source: String
   private let format: Format
   private let maxRecordBytes: Int
-  private let makeSplitter: @Sendable () -> any RecordSplitter
 
   /// One for each file, in order. With `order: name` all have the same index.
   private var files: [SourcePartition] = []
@@ -39,15 +35,14 @@ package final class FileSourceReader: SourceReader, @unchecked Sendable {
   private var index = 0
   private var current: FileChunks?
 
+  /// - Parameter maxRecordBytes: The longest record that is read; a longer one is undecodable. At most the formats' own bound.
   package init(
-    _ spec: FileSourceSpec, source: String, format: Format, maxRecordBytes: Int = FileSourceReader.maxRecordBytes,
-    makeSplitter: @escaping @Sendable () -> any RecordSplitter
+    _ spec: FileSourceSpec, source: String, format: Format, maxRecordBytes: Int = Format.maxRecordBytes
   ) {
     self.spec = spec
     self.source = source
     self.format = format
     self.maxRecordBytes = maxRecordBytes
-    self.makeSplitter = makeSplitter
   }
 
   private var place: String { "sources.\(source).path" }
@@ -86,7 +81,7 @@ package final class FileSourceReader: SourceReader, @unchecked Sendable {
     if let current { return current }
     let chunks = try FileChunks(
       partition: files[index], start: progress[index].offset, format: format, maxRecordBytes: maxRecordBytes,
-      place: place, makeSplitter: makeSplitter)
+      place: place)
     current = chunks
     return chunks
   }

@@ -1,29 +1,34 @@
 import Formats
 
-/// Finds the end of a record that is too long to be held: sees all of its bytes, piece by piece.
-///
-/// A record ends behind a line feed; in CSV only behind one that is not inside quotes.
+/// Finds the end of a record that is too long to be held, window by window.
 struct RecordTail {
-  private let quote: UInt8?
-  private var isQuoted = false
+  /// The size of the windows `take` is given, but for the last of a file.
+  static let windowBytes = (1 << 18) + 1
 
-  init(_ format: Format) {
-    if case .csv(let options) = format { quote = options.quote } else { quote = nil }
+  private var splitter: any RecordSplitter
+  private(set) var hasEnded = false
+
+  /// - Parameter piece: The record's first bytes, in which it does not end.
+  init(_ format: Format, after piece: UnsafeBufferPointer<UInt8>) {
+    // A splitter gives pieces away only beyond its bound.
+    let bound = min(piece.count, RecordTail.windowBytes) - 1
+    splitter =
+      switch format {
+      case .json, .raw: LineSplitter(maxRecordBytes: bound)
+      case .csv(let options): CSVSplitter(options: options, maxRecordBytes: bound)
+      }
+    _ = splitter.lastRecordEnd(in: piece, scanned: 0, isAtEnd: false)
   }
 
-  /// Takes note of the record's first bytes, in which it does not end.
-  mutating func pass(over piece: UnsafeBufferPointer<UInt8>) {
-    guard let quote else { return }
-    for byte in piece where byte == quote { isQuoted.toggle() }
-  }
-
-  /// The length of the part of `piece` that belongs to the record, its line end included; nil when all does and more follows.
-  mutating func end(in piece: UnsafeBufferPointer<UInt8>) -> Int? {
-    for index in 0..<piece.count {
-      let byte = piece[index]
-      if byte == UInt8(ascii: "\n") && !isQuoted { return index + 1 }
-      if byte == quote { isQuoted.toggle() }
+  /// How many of the next bytes belong to the record; afterwards `hasEnded` says whether more may follow.
+  mutating func take(_ window: UnsafeBufferPointer<UInt8>, isAtEnd: Bool) -> Int {
+    let end = splitter.lastRecordEnd(in: window, scanned: 0, isAtEnd: isAtEnd)
+    // Where it ended with the window before, this one holds records as usual.
+    guard splitter.isFragment else {
+      hasEnded = true
+      return 0
     }
-    return nil
+    hasEnded = end < window.count
+    return end
   }
 }

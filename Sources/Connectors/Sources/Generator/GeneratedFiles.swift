@@ -14,7 +14,7 @@ package func writeGenerated(
   let place = "generate"
   guard !path.hasSuffix(".gz"), !path.hasSuffix(".zst") else {
     throw ConnectorError(
-      "\(place): \(path): compressed files are read, not written — write \(path.prefix { $0 != "." }).json and compress it"
+      "\(place): \(path): compressed files are read, not written — leave the .gz or .zst away and compress the file then"
     )
   }
   let names = try targets(path, rows: rows, format: format, files: max(1, files), place: place)
