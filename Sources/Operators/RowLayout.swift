@@ -4,7 +4,7 @@ import StreamModel
 ///
 /// A row is a bit a column (1 = null), then each column's value at an offset of its own; text is eight bytes there, its
 /// start in the row in the high and its length in the low 32 bits, and the text follows behind all values. A row can
-/// be moved as bytes: it is the same in memory and in snapshots. Writing and reading go a column at a time.
+/// be moved as bytes: it is the same in memory and in snapshots. An absent column is stored as nulls. Writing and reading go a column at a time.
 struct RowLayout {
   private let types: [DataType]
   private let offsets: [Int]
@@ -38,7 +38,6 @@ struct RowLayout {
     var textEnds = [Int](repeating: fixedBytes, count: rows.count)
     for target in targets { target.initializeMemory(as: UInt8.self, repeating: 0, count: (types.count + 7) / 8) }
     for (index, column) in columns.enumerated() {
-      precondition(!column.isAbsent, "a stored row has all its columns")
       switch types[index].layout {
       case .bool8: copy(UInt8.self, column, rows, targets, offsets[index])
       case .int64, .float64: copy(Int64.self, column, rows, targets, offsets[index])
