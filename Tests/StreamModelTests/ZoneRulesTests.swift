@@ -98,7 +98,8 @@ private func instant(_ text: String) throws -> EventTime { try #require(CivilTim
     let footer = try #require(ZoneFooter("XXX3EDT4,0/0,J365/23".utf8))
     var timeline = ZoneTimeline(fixedOffsetSeconds: -4 * 3600)
     timeline.extend(by: footer)
-    #expect(Set(timeline.offsets.suffix(400).dropLast()) == [-4 * 3600])
+    let last: [Int64] = Array(timeline.offsets.suffix(400).dropLast())
+    #expect(last == [Int64](repeating: -14_400, count: 399))
   }
 
   @Test func aDamagedZoneFile_isNotAZone() throws {
