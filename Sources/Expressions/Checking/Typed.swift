@@ -1,0 +1,62 @@
+import StreamModel
+
+/// A checked part of an expression: what computes it, and what is known about its values.
+struct Typed {
+  enum Form {
+    case value
+    /// A bare `null`, which takes the type of its surroundings.
+    case null
+    case interval(Interval)
+    case unit(TimeUnit)
+    /// Faulty; whatever is made of it is faulty too, and says nothing more.
+    case invalid
+  }
+
+  let form: Form
+  let type: DataType
+  let nullable: Bool
+  let kernel: any Kernel
+  /// The value, a column of one row, where it is known at checking.
+  let constant: Column?
+  let range: TextRange
+
+  /// A value of `type`.
+  init(_ kernel: any Kernel, _ type: DataType, nullable: Bool, _ range: TextRange) {
+    form = .value
+    self.kernel = kernel
+    self.type = type
+    self.nullable = nullable
+    constant = nil
+    self.range = range
+  }
+
+  /// A constant: a column of one row.
+  init(constant: Column, _ range: TextRange) {
+    form = .value
+    kernel = ConstantKernel(column: constant)
+    type = constant.type
+    nullable = !constant.isValid(0)
+    self.constant = constant
+    self.range = range
+  }
+
+  /// Something that is no value by itself.
+  init(_ form: Form, _ range: TextRange) {
+    let null = Column.constant(.null, .boolean, count: 1)
+    self.form = form
+    kernel = ConstantKernel(column: null)
+    type = .boolean
+    nullable = true
+    constant = nil
+    self.range = range
+  }
+
+  static func invalid(_ range: TextRange) -> Typed { Typed(.invalid, range) }
+
+  var isInvalid: Bool { if case .invalid = form { true } else { false } }
+  var isNull: Bool { if case .null = form { true } else { false } }
+  var isValue: Bool { if case .value = form { true } else { false } }
+
+  /// The constant's value, where it is known and not null.
+  var constantValue: Value? { constant.flatMap { $0.isValid(0) ? $0.value(at: 0) : nil } }
+}
