@@ -123,13 +123,13 @@ private func batch(_ schema: Schema, _ rows: [[Value]]) -> RecordBatch {
   }
 
   @Test func largePart_isRolled() throws {
-    let sink = writer(rollBytes: 1)
-    let many = Array(repeating: Int64(123_456_789), count: 150_000)
+    let sink = writer(rollBytes: 1000)
+    let many = Array(repeating: Int64(123_456_789), count: 150)
     try sink.write(batch(many))
     try sink.write(batch(many))
     try sink.write(batch([1]))
     let parts = try sink.prepare(checkpoint: 4)
-    #expect(parts.map(\.rows) == [150_000, 150_000, 1])
+    #expect(parts.map(\.rows) == [150, 150, 1])
     try sink.commit(parts)
     #expect(visible == ["part-0-4-0.json", "part-0-4-1.json", "part-0-4-2.json"])
   }
@@ -237,6 +237,36 @@ private func batch(_ schema: Schema, _ rows: [[Value]]) -> RecordBatch {
     let text = try printed(.table(width: 80, height: 24), [batch(schema, [row("\u{1B}[2J\n", 1, 1)])])
     #expect(text.contains("\\u{1b}[2J\\n"))
     #expect(!text.utf8.contains(0x1B))
+  }
+
+  @Test func style_isATableOfTheTerminalsSize_orLines() throws {
+    // What grantpt, unlockpt and ptsname do: TIOCSPTLCK and TIOCGPTN.
+    let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+    var lock: Int32 = 0
+    var number: Int32 = 0
+    try #require(ioctl(terminal, 0x4004_5431, &lock) == 0 && ioctl(terminal, 0x8004_5430, &number) == 0)
+    defer { close(terminal) }
+    let side = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
+    try #require(side >= 0)
+    defer { close(side) }
+    #expect(ConsoleSinkWriter.style(for: side) == .table(width: 80, height: 24))
+    var size = winsize(ws_row: 50, ws_col: 132, ws_xpixel: 0, ws_ypixel: 0)
+    #expect(ioctl(side, UInt(TIOCSWINSZ), &size) == 0)
+    #expect(ConsoleSinkWriter.style(for: side) == .table(width: 132, height: 50))
+    let file = open("/dev/null", O_WRONLY)
+    defer { close(file) }
+    #expect(ConsoleSinkWriter.style(for: file) == .lines)
+  }
+
+  @Test func outputThatNobodyReads_isAnError() throws {
+    signal(SIGPIPE, SIG_IGN)
+    var ends: [Int32] = [0, 0]
+    precondition(pipe(&ends) == 0)
+    close(ends[0])
+    let sink = ConsoleSinkWriter(
+      descriptor: ends[1], encoder: PlainEncoder(), schema: numbers, place: "sinks.c", style: .lines)
+    #expect(message { try sink.write(batch([1])) }.contains("sinks.c: console: cannot write: Broken pipe"))
+    close(ends[1])
   }
 
   @Test func withoutATerminal_rowsAreLines() throws {

@@ -72,7 +72,7 @@ package final class FileSinkWriter: SinkWriter {
     encoder.encode(batch, into: &buffer)
     partRows += batch.count
     if buffer.count >= FileSinkWriter.bufferBytes { try flush() }
-    if part.sizeBytes >= rollBytes { try closePart() }
+    if part.sizeBytes + Int64(buffer.count) >= rollBytes { try closePart() }
   }
 
   private func openPart() throws(ConnectorError) -> FileOutput {
