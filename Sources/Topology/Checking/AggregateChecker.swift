@@ -30,30 +30,29 @@ struct AggregateChecker {
       return StepOutcome()
     }
     checkInput(input, windowItem)
-    let key = section["key"].map(input.columns) ?? []
+    let key = section["key"].map(input.columns) ?? NamedColumns()
     let hasPane = hasWindow && (lateness == nil || lateness ?? 0 > 0 || emission == nil || emission?.early != nil)
-    guard let key else { return StepOutcome(ports: [.late: input]) }
-    let columns = readValues(values, input, taken: taken(key, input, windowItem, section, hasPane: hasPane))
+    let columns = readValues(values, input, taken: taken(key.indices, input, windowItem, section, hasPane: hasPane))
     return outcome(input, key, window, columns, lateness, emission, hasWindow: hasWindow, hasPane: hasPane)
   }
 
   private func outcome(
-    _ input: StreamShape, _ key: [Int], _ window: WindowSpec?, _ columns: Columns, _ lateness: Int64?,
+    _ input: StreamShape, _ key: NamedColumns, _ window: WindowSpec?, _ columns: Columns, _ lateness: Int64?,
     _ emission: Emission?, hasWindow: Bool, hasPane: Bool
   ) -> StepOutcome {
-    var fields = key.map { input.schema[$0] }
+    var fields = key.indices.map { input.schema[$0] }
     if hasWindow { fields += ["window_start", "window_end"].map { Field($0, .timestamp, nullable: false) } }
     fields += columns.fields
     if hasPane { fields.append(Field("pane", .string, nullable: false)) }
-    var stream = StreamShape(schema: Schema(fields), opaque: columns.opaque, hasEventTime: hasWindow)
+    var stream = StreamShape(schema: Schema(fields), opaque: columns.opaque.union(key.unknown), hasEventTime: hasWindow)
     stream.isUpdating = !hasWindow
     stream.carriesPane = hasPane
     stream.paneColumns = hasPane ? ["pane"] : []
     var result = StepOutcome(stream: stream, ports: hasWindow ? [.late: input] : [:])
-    guard let window, let lateness, let emission, columns.isComplete else { return result }
+    guard let window, let lateness, let emission, columns.isComplete, key.isComplete else { return result }
     result.operation = .aggregate(
       AggregateSpec(
-        key: key, window: window, values: columns.values, allowedLatenessMilliseconds: lateness,
+        key: key.indices, window: window, values: columns.values, allowedLatenessMilliseconds: lateness,
         earlyMilliseconds: emission.early, everyMilliseconds: emission.every, outputSchema: stream.schema))
     return result
   }

@@ -61,10 +61,14 @@ struct ConnectorLanguage {
         "use \(Shown.alternatives(available))")
     }
     guard let own = connector.keys else { return connector }
+    let all = connectors.flatMap { $0.keys ?? [] }
     for (name, key) in section.items where !(common + own).contains(name) {
       let owners = connectors.filter { $0.keys?.contains(name) ?? false }.map(\.name)
       if owners.isEmpty {
-        key.keyFault("is not known", NearestName.suggestion(for: name, among: common + own, otherwise: "remove it"))
+        key.keyFault(
+          "is not known",
+          NearestName.suggestion(
+            for: name, among: common + (item.isFromCommandLine ? all : own), otherwise: "remove it"))
       } else if item.isFromCommandLine {
         notes.append(
           "\(key.path) is left aside: it belongs to connector \(Shown.alternatives(owners)), and --set chose \(connector.name)"

@@ -12,11 +12,11 @@ enum FormatChecker {
       rejectCSVOptions(section, "json")
       return .json
     }
-    guard let name = item.choice(allowed + unavailable) else { return nil }
-    guard !unavailable.contains(name) else {
+    if case .scalar(let scalar) = item.node.content, let name = unavailable.first(where: { $0 == scalar.text }) {
       item.fault("the \(name) format is not available in this version of Weir", "use \(Shown.alternatives(allowed))")
       return nil
     }
+    guard let name = item.choice(allowed) else { return nil }
     guard name == "csv" else {
       rejectCSVOptions(section, name)
       return name == "raw" ? .raw : .json

@@ -19,7 +19,7 @@ struct GeneratorChecker {
     read("accounts", \.accounts) { $0.integer(in: 1...10_000_000).map { Int($0) } }
     read("start", \.start, start)
     read("records_per_event_second", \.recordsPerEventSecond) {
-      $0.number({ $0 > 0 && $0 <= 1e9 }, "records a second of event time, more than 0")
+      $0.number({ $0 > 0 && $0 <= 1e9 }, "a number of records a second of event time, more than 0")
     }
     guard readAnomalies(into: &spec), !isFaulty else { return nil }
     return spec

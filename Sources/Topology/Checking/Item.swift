@@ -29,6 +29,7 @@ extension Item {
   func scalar(_ expected: String) -> DocumentScalar? {
     switch node.content {
     case .scalar(let scalar):
+      if scalar.isUnresolved { return nil }
       if !scalar.isNull, !scalar.text.isEmpty || scalar.style != .plain { return scalar }
       fault("has no value", "write \(expected)")
     case .sequence: fault("is a list", "write \(expected)")
@@ -62,6 +63,8 @@ extension Item {
   private func durationFault(_ scalar: DocumentScalar, signed: Bool) {
     if !signed, scalar.text.hasPrefix("-"), Durations.parse(scalar.text, signed: true) != nil {
       fault("\(scalar.shown) is negative", "write a duration such as \(Durations.example)")
+    } else if Durations.isTooLong(scalar.text) {
+      fault("\(scalar.shown) is too long", "write \(Durations.format(Durations.longestMilliseconds)) or less")
     } else if Int64(scalar.text) != nil {
       fault("`\(scalar.shown)` has no unit", "write \(scalar.shown)s, or another of ms, s, m, h, d")
     } else {
@@ -73,9 +76,9 @@ extension Item {
   func integer(in range: ClosedRange<Int64>) -> Int64? {
     guard let scalar = scalar("a whole number") else { return nil }
     guard let number = Int64(scalar.text) else {
-      fault(
-        "`\(scalar.shown)` is no whole number",
-        "write digits only, such as \(range.contains(10) ? 10 : range.lowerBound)")
+      let digits = Int64(scalar.written.filter { $0 != "_" && $0 != "," && $0 != " " })
+      let example = digits.flatMap { range.contains($0) ? $0 : nil } ?? (range.contains(10) ? 10 : range.lowerBound)
+      fault("`\(scalar.shown)` is no whole number", "write digits only, such as \(example)")
       return nil
     }
     guard range.contains(number) else {

@@ -98,14 +98,14 @@ struct SettingsChecker {
     let initial = section["initial_backoff"].map { $0.duration(atLeast: 1) } ?? settings.initialBackoffMilliseconds
     let longest =
       section["max_backoff"].map { $0.duration(atLeast: 1) } ?? max(settings.maxBackoffMilliseconds, initial ?? 0)
-    guard let attempts, let initial, let longest else { return nil }
-    guard initial <= longest else {
+    if let initial, let longest, initial > longest {
       let (first, last) = (Durations.format(initial), Durations.format(longest))
       (section["initial_backoff"] ?? section["max_backoff"])?.fault(
         "the first pause of \(first) is longer than the longest of \(last)",
         "raise max_backoff or lower initial_backoff")
       return nil
     }
+    guard let attempts, let initial, let longest else { return nil }
     settings.attempts = Int(attempts)
     settings.initialBackoffMilliseconds = initial
     settings.maxBackoffMilliseconds = longest

@@ -25,7 +25,7 @@ struct SinkChecker {
     case "console": return .console
     case "blackhole": return .blackhole
     case "file":
-      let format = FormatChecker.read(section, allowed: ["json", "csv"])
+      let format = FormatChecker.read(section, allowed: ["json", "csv", "raw"])
       let path = section.required("path", "a directory: path: ../out/hourly").flatMap {
         PathText.read($0, relativeTo: base)
       }

@@ -20,10 +20,10 @@ struct SourceChecker {
     let connector = ConnectorLanguage.read(
       section, among: ConnectorLanguage.sources, common: ConnectorLanguage.sourceKeys, notes: &notes)
     let isGenerator = connector?.name == "generator"
-    let format = FormatChecker.read(section, allowed: isGenerator ? ["json"] : ["json", "csv", "raw"])
+    let format = FormatChecker.read(section, allowed: isGenerator ? ["json", "csv"] : ["json", "csv", "raw"])
     let settings = connector.flatMap(readConnector)
     let policy = readErrorPolicy()
-    let rate = section["rate"].map { $0.number({ $0 > 0 && $0 <= 1e12 }, "rows a second, more than 0") }
+    let rate = section["rate"].map { $0.number({ $0 > 0 && $0 <= 1e12 }, "a number of rows a second, more than 0") }
     guard let decoded = readSchema(format, isGenerator: isGenerator) else {
       checkWithoutSchema()
       return Outcome()
@@ -76,10 +76,11 @@ struct SourceChecker {
     }
     guard let schema = ReadSchema.read(item) else { return nil }
     if format == .raw, schema.opaque.isEmpty,
-      schema.fields.count != 1 || schema.fields[0].name != "value" || schema.fields[0].type != .bytes
+      schema.fields.count != 1 || schema.fields[0].name != "value" || schema.fields[0].type.layout != .view
     {
       item.keyFault(
-        "format raw gives one column, `value` of type bytes", "write `schema: {value: bytes not null}`, or leave it out"
+        "format raw gives one column, `value` of type bytes or string",
+        "write `schema: {value: bytes not null}`, or leave it out"
       )
     }
     return schema

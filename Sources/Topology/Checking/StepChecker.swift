@@ -70,14 +70,15 @@ struct StepChecker {
     let within = section.required("within", "how long a key is remembered: within: 24h")?.duration(atLeast: 1)
     let key = section.required("key", "the columns that tell records apart: key: [record_id]")
     guard let input else { return StepOutcome() }
-    let columns = key.flatMap(input.columns)
-    if let key, columns == [] { key.fault("is empty", "list the columns that tell records apart: key: [record_id]") }
+    let columns = key.map(input.columns)
+    let isEmpty = columns.map { $0.isComplete && $0.indices.isEmpty } ?? false
+    if let key, isEmpty { key.fault("is empty", "list the columns that tell records apart: key: [record_id]") }
     if !input.hasEventTime {
       item.keyFault("the stream has no event time, which `within` counts in", "give the source an event_time")
       return StepOutcome(stream: input, ports: ports)
     }
-    guard let within, let columns, !columns.isEmpty else { return StepOutcome(stream: input, ports: ports) }
-    let spec = DeduplicateSpec(key: columns, withinMilliseconds: within)
+    guard let within, let columns, columns.isComplete, !isEmpty else { return StepOutcome(stream: input, ports: ports) }
+    let spec = DeduplicateSpec(key: columns.indices, withinMilliseconds: within)
     return StepOutcome(operation: .deduplicate(spec), stream: input, ports: ports)
   }
 

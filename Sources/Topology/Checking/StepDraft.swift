@@ -47,8 +47,12 @@ struct StepDraft {
     let found = OperationKind.allCases.compactMap { kind in section[kind.rawValue].map { (kind: kind, item: $0) } }
       .sorted { ($0.item.keyPlace.line, $0.item.keyPlace.column) < ($1.item.keyPlace.line, $1.item.keyPlace.column) }
     guard let first = found.first else {
-      section.fault("has no operation", "add one of \(OperationKind.names.joined(separator: ", "))")
       isFaulty = true
+      // An operation with a slip in its name is reported as the key that it is.
+      if section.items.contains(where: { NearestName.nearest(to: $0.name, among: OperationKind.names) != nil }) {
+        return
+      }
+      section.fault("has no operation", "add one of \(OperationKind.names.joined(separator: ", "))")
       return
     }
     operation = first

@@ -28,25 +28,40 @@ struct StreamShape {
     return nil
   }
 
-  /// The columns that a list names, each once; nil when any is faulty.
-  func columns(_ item: Item) -> [Int]? {
-    guard case .mapping = item.node.content else {
-      var seen: Set<String> = []
-      var columns: [Int] = []
-      let elements = item.isEmpty ? [] : item.elements
-      for element in elements {
-        guard let index = column(element) else { continue }
-        if seen.insert(schema[index].name).inserted {
-          columns.append(index)
-        } else {
-          element.fault("the column `\(schema[index].name)` is listed twice", "list it once")
-        }
-      }
-      return columns.count == elements.count ? columns : nil
+  /// The columns that a list names.
+  func columns(_ item: Item) -> NamedColumns {
+    if case .mapping = item.node.content {
+      item.fault("is a section", "write a list of columns: [account_id, service]")
+      return NamedColumns(isComplete: false)
     }
-    item.fault("is a section", "write a list of columns: [account_id, service]")
-    return nil
+    var named = NamedColumns()
+    for element in item.isEmpty ? [] : item.elements { add(element, to: &named) }
+    return named
   }
+
+  private func add(_ element: Item, to named: inout NamedColumns) {
+    guard let index = column(element) else {
+      named.isComplete = false
+      if case .scalar(let scalar) = element.node.content { named.unknown.insert(scalar.text) }
+      return
+    }
+    guard named.indices.contains(index) else {
+      named.indices.append(index)
+      return
+    }
+    named.isComplete = false
+    element.fault("the column `\(schema[index].name)` is listed twice", "list it once")
+  }
+}
+
+/// The columns that a list such as `key:` names.
+struct NamedColumns {
+  /// Each once, in the order of the list.
+  var indices: [Int] = []
+  /// Names without a column; faults are reported.
+  var unknown: Set<String> = []
+  /// Whether the list has no fault.
+  var isComplete = true
 }
 
 /// Checks expressions of the topology, mapping their faults to the file.

@@ -221,6 +221,9 @@ struct TopologyChecker {
     }
     let checker = SinkChecker(section: section, base: base)
     guard let target = checker.check(common: ConnectorLanguage.deadLetterKeys, notes: &notes) else { return nil }
+    if case .file(_, .raw) = target.connector {
+      section["format"]?.fault("dead letters have more than one column", "write json or csv")
+    }
     conflicts.add(target.connector, named: "dead_letters", section["path"])
     return deadLetters(target)
   }
@@ -245,12 +248,22 @@ struct TopologyChecker {
       let target = SinkChecker(section: section, base: base).check(notes: &notes)
       if let target { conflicts.add(target.connector, named: name, section["path"]) }
       let stream = references.flatMap(union)
+      if let stream, let target { checkFormat(target.connector, stream, section) }
       guard let references, let target, let stream else { continue }
       sinks.append(
         SinkPlan(
           name: name, inputs: references.map(\.reference), connector: target.connector, schema: stream.schema,
           delivery: target.delivery))
     }
+  }
+
+  /// `raw` writes the bytes of one column.
+  private func checkFormat(_ connector: SinkConnector, _ stream: StreamShape, _ section: Section) {
+    guard case .file(_, .raw) = connector, stream.schema.count != 1 || stream.schema[0].type.layout != .view else {
+      return
+    }
+    section["format"]?.fault(
+      "raw writes one column of type bytes or string", "write json or csv, or `select` that column")
   }
 
   private mutating func checkViews() {
@@ -261,13 +274,15 @@ struct TopologyChecker {
       let reference = section.required("from", "the step it shows: from: STEP").flatMap(readViewInput)
       if let reference { checkReference(reference) }
       let key = section.required("key", "the columns that tell rows apart: key: [account_id]")
-      guard let reference, let stream = stream(reference), let key, let columns = stream.columns(key) else { continue }
-      guard !columns.isEmpty else {
+      guard let reference, let stream = stream(reference), let key else { continue }
+      let columns = stream.columns(key)
+      guard !columns.isComplete || !columns.indices.isEmpty else {
         key.fault("is empty", "list the columns that tell rows apart: key: [account_id]")
         continue
       }
-      guard retain != .some(nil) else { continue }
-      views.append(ViewPlan(name: name, input: reference.reference, key: columns, retainMilliseconds: retain ?? nil))
+      guard retain != .some(nil), columns.isComplete else { continue }
+      views.append(
+        ViewPlan(name: name, input: reference.reference, key: columns.indices, retainMilliseconds: retain ?? nil))
     }
   }
 

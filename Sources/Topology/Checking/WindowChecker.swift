@@ -18,6 +18,10 @@ struct WindowChecker {
     guard let section = item.section(keys, expected: WindowChecker.example) else { return nil }
     let found = section.items.filter { WindowChecker.kinds.contains($0.name) }
     guard let (kind, size) = found.first else {
+      // A kind with a slip in its name is reported as the key that it is.
+      if section.items.contains(where: { NearestName.nearest(to: $0.name, among: WindowChecker.kinds) != nil }) {
+        return nil
+      }
       item.keyFault("names no kind of window", "write \(WindowChecker.example)")
       return nil
     }
@@ -56,6 +60,14 @@ struct WindowChecker {
     let isClean = reject(
       ["every", "timezone", "cycle_day"], in: section, "a tumbling window of fixed length",
       WindowChecker.calendarMend.merging(["every": "use hop or cumulate"]) { first, _ in first })
+    if case .scalar(let scalar) = size.node.content, !scalar.isUnresolved, !scalar.text.contains(where: \.isNumber),
+      !scalar.isNull
+    {
+      let nearest = NearestName.nearest(to: scalar.text, among: WindowChecker.units).map { "did you mean `\($0)`?" }
+      size.fault(
+        "`\(scalar.shown)` is no length of a window", nearest ?? "write a duration such as 1h, or day, week or month")
+      return nil
+    }
     let offset = section["offset"].map { $0.signedDuration() }
     guard let size = size.duration(atLeast: 1), let offset = offset ?? 0, isClean else { return nil }
     return .tumble(size: size, offset: WindowChecker.modulo(offset, size))

@@ -64,6 +64,8 @@ struct DocumentScalar: Sendable {
   let style: Style
   /// What was put in for environment variables, in order.
   var substitutions: [Substitution] = []
+  /// Whether a variable in it has no value; that is reported, so nothing else of the scalar is.
+  var isUnresolved = false
 
   struct Substitution: Sendable {
     /// UTF-8 offsets in `text`.

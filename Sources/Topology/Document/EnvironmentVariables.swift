@@ -25,70 +25,10 @@ struct EnvironmentVariables {
   }
 
   private func fill(_ scalar: DocumentScalar, at place: Place, _ path: String) -> DocumentScalar {
-    let written = Array(scalar.written.utf8)
-    var text: [UInt8] = []
-    var filled = scalar
-    var cursor = 0
-    while cursor < written.count {
-      let escaped = written[cursor...].starts(with: "$${".utf8)
-      guard escaped || written[cursor...].starts(with: "${".utf8) else {
-        text.append(written[cursor])
-        cursor += 1
-        continue
-      }
-      let start = text.count
-      let end: Int
-      if escaped {
-        text.append(contentsOf: "${".utf8)
-        end = cursor + 3
-      } else {
-        guard let close = written[cursor...].firstIndex(of: UInt8(ascii: "}")) else {
-          report(
-            scalar, place, cursor, path, "has `${` without `}`",
-            "write `${NAME}` or `${NAME:-default}`, or `$${` for the characters themselves")
-          return filled
-        }
-        end = close + 1
-        let reference = String(decoding: written[cursor + 2..<close], as: UTF8.self)
-        text.append(contentsOf: value(of: reference, scalar, place, cursor, path).utf8)
-      }
-      filled.substitutions.append(.init(range: start..<text.count, writtenRange: cursor..<end))
-      cursor = end
+    var filling = Filling(scalar: scalar) { offset, message, mend in
+      faults.report(faults.source.place(ofByte: offset, in: scalar, at: place), path, message, mend)
     }
-    filled.text = String(decoding: text, as: UTF8.self)
-    return filled
-  }
-
-  /// The value of `NAME` or `NAME:-default`; an unset or empty variable takes the default.
-  private func value(of reference: String, _ scalar: DocumentScalar, _ place: Place, _ offset: Int, _ path: String)
-    -> String
-  {
-    let bytes = Array(reference.utf8)
-    let separator = bytes.indices.dropLast().first {
-      bytes[$0] == UInt8(ascii: ":") && bytes[$0 + 1] == UInt8(ascii: "-")
-    }
-    let name = String(decoding: bytes[..<(separator ?? bytes.count)], as: UTF8.self)
-    guard EnvironmentVariables.isName(name) else {
-      report(
-        scalar, place, offset, path, "`${\(Shown.text(reference))}` names no environment variable",
-        "write `${NAME}` or `${NAME:-default}`")
-      return ""
-    }
-    if let separator {
-      let value = values[name] ?? ""
-      return value.isEmpty ? String(decoding: bytes[(separator + 2)...], as: UTF8.self) : value
-    }
-    if let value = values[name] { return value }
-    report(
-      scalar, place, offset, path, "the environment variable \(name) is not set",
-      "set it, or give a default: `${\(name):-default}`")
-    return ""
-  }
-
-  private func report(
-    _ scalar: DocumentScalar, _ place: Place, _ offset: Int, _ path: String, _ message: String, _ mend: String
-  ) {
-    faults.report(faults.source.place(ofByte: offset, in: scalar, at: place), path, message, mend)
+    return filling.run(values)
   }
 
   static func isName(_ text: String) -> Bool {
@@ -98,5 +38,77 @@ struct EnvironmentVariables {
     return text.utf8.allSatisfy {
       ($0 | 0x20 >= UInt8(ascii: "a") && $0 | 0x20 <= UInt8(ascii: "z")) || $0 == UInt8(ascii: "_") || $0 &- 48 <= 9
     }
+  }
+}
+
+/// One scalar being filled in.
+private struct Filling {
+  private let written: [UInt8]
+  private var scalar: DocumentScalar
+  private var text: [UInt8] = []
+  private var cursor = 0
+  /// Takes the offset in the written text, what is wrong and how to mend it.
+  private let report: (Int, String, String) -> Void
+
+  init(scalar: DocumentScalar, report: @escaping (Int, String, String) -> Void) {
+    self.scalar = scalar
+    self.report = report
+    written = Array(scalar.written.utf8)
+  }
+
+  mutating func run(_ values: [String: String]) -> DocumentScalar {
+    while cursor < written.count {
+      if written[cursor...].starts(with: "$${".utf8) {
+        put("${", for: cursor..<cursor + 3)
+      } else if written[cursor...].starts(with: "${".utf8) {
+        fillReference(values)
+      } else {
+        text.append(written[cursor])
+        cursor += 1
+      }
+    }
+    scalar.text = String(decoding: text, as: UTF8.self)
+    return scalar
+  }
+
+  private mutating func put(_ value: String, for range: Range<Int>) {
+    let start = text.count
+    text.append(contentsOf: value.utf8)
+    scalar.substitutions.append(.init(range: start..<text.count, writtenRange: range))
+    cursor = range.upperBound
+  }
+
+  private mutating func fillReference(_ values: [String: String]) {
+    guard let close = written[cursor...].firstIndex(of: UInt8(ascii: "}")) else {
+      report(
+        cursor, "has `${` without `}`",
+        "write `${NAME}` or `${NAME:-default}`, or `$${` for the characters themselves")
+      scalar.isUnresolved = true
+      cursor = written.count
+      return
+    }
+    let reference = String(decoding: written[cursor + 2..<close], as: UTF8.self)
+    let value = value(of: reference, values)
+    if value == nil { scalar.isUnresolved = true }
+    put(value ?? "", for: cursor..<close + 1)
+  }
+
+  /// The value of `NAME` or `NAME:-default`; an unset or empty variable takes the default. Nil, with a fault, for none.
+  private func value(of reference: String, _ values: [String: String]) -> String? {
+    let bytes = Array(reference.utf8)
+    let separator = bytes.indices.dropLast().first { bytes[$0...].starts(with: ":-".utf8) }
+    let name = String(decoding: bytes[..<(separator ?? bytes.count)], as: UTF8.self)
+    guard EnvironmentVariables.isName(name) else {
+      report(
+        cursor, "`${\(Shown.text(reference))}` names no environment variable", "write `${NAME}` or `${NAME:-default}`")
+      return nil
+    }
+    let value = values[name]
+    if let separator, value?.isEmpty ?? true { return String(decoding: bytes[(separator + 2)...], as: UTF8.self) }
+    if value == nil {
+      report(
+        cursor, "the environment variable \(name) is not set", "set it, or give a default: `${\(name):-default}`")
+    }
+    return value
   }
 }

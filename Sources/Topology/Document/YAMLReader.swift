@@ -117,6 +117,14 @@ struct YAMLReader {
       YamlError.parser(let context, let problem, let mark, _),
       YamlError.composer(let context, let problem, let mark, _):
       let place = Place(line: mark.line, column: mark.column)
+      if problem.hasPrefix("Maximum nesting") {
+        faults.report(place, "", "is nested too deeply", "write it with less nesting")
+        return
+      }
+      if problem.hasPrefix("but found another document") {
+        faults.report(place, "", "holds a second document", "write one topology a file")
+        return
+      }
       let situation = context.map { " \($0.text)" } ?? ""
       faults.report(place, "", "is no YAML: \(problem)\(situation)", mend(problem, at: place))
     default:
@@ -131,7 +139,6 @@ struct YAMLReader {
     }
     if problem.hasPrefix("mapping values") { return "quote a text that holds `: `, and check the indentation" }
     if problem.hasPrefix("found undefined alias") { return "quote a text that begins with `*`" }
-    if problem.hasPrefix("but found another document") { return "write one topology a file" }
     if problem.hasPrefix("did not find expected") {
       return "check quotes, brackets and indentation; quote a text that holds a comma inside {…} or […]"
     }

@@ -24,6 +24,12 @@ enum Durations {
     return isNegative ? -product : product
   }
 
+  /// Whether `text` is a duration in form but longer than a hundred years.
+  static func isTooLong(_ text: String) -> Bool {
+    let digits = text.prefix { $0.isASCII && $0.isNumber }
+    return !digits.isEmpty && parse(text) == nil && units.contains { $0.name == text.dropFirst(digits.count) }
+  }
+
   /// The shortest way to write a duration.
   static func format(_ milliseconds: Int64) -> String {
     guard milliseconds != 0 else { return "0s" }

@@ -12,7 +12,7 @@ enum NearestName {
   static func nearest(to name: String, among names: [String]) -> String? {
     guard name.utf8.count <= 64 else { return nil }
     let written = Array(name.lowercased().utf8)
-    let bound = written.count <= 3 ? 1 : written.count <= 6 ? 2 : 3
+    let bound = written.count <= 1 ? 0 : written.count <= 3 ? 1 : written.count <= 6 ? 2 : 3
     var best: (name: String, distance: Int)?
     for candidate in names where candidate.utf8.count <= 64 {
       let distance = distance(written, Array(candidate.lowercased().utf8))

@@ -1,0 +1,248 @@
+import Connectors
+import Formats
+import Operators
+import StreamModel
+
+/// A plan as JSON. Durations are in milliseconds, sizes in bytes, rates in rows a second.
+struct PlanObject {
+  let plan: LogicalPlan
+
+  var value: JSONText {
+    .object([
+      ("weir", .integer(1)),
+      ("topology", .string(plan.name)),
+      ("description", .string(plan.description)),
+      ("file", .string(plan.file)),
+      ("parallelism", .integer(Int64(plan.parallelism))),
+      ("checkpoint", checkpoint),
+      ("state", .object([("memory_bytes", .integer(Int64(plan.stateMemoryBytes)))])),
+      ("restart", restart),
+      ("sources", .array(plan.sources.map(source))),
+      ("steps", .array(plan.steps.map(step))),
+      ("sinks", .array(plan.sinks.map(sink))),
+      ("dead_letters", sink(plan.deadLetters)),
+      ("views", .array(plan.views.map(view))),
+      ("notes", .array(plan.notes.map(JSONText.string))),
+    ])
+  }
+
+  private var checkpoint: JSONText {
+    .object([
+      ("interval_ms", .integer(plan.checkpoint.intervalMilliseconds)),
+      ("directory", .string(plan.checkpoint.directory)),
+      ("retain", .integer(Int64(plan.checkpoint.retain))),
+      ("timeout_ms", .integer(plan.checkpoint.timeoutMilliseconds)),
+      ("min_pause_ms", .integer(plan.checkpoint.minPauseMilliseconds)),
+    ])
+  }
+
+  private var restart: JSONText {
+    .object([
+      ("attempts", .integer(Int64(plan.restart.attempts))),
+      ("initial_backoff_ms", .integer(plan.restart.initialBackoffMilliseconds)),
+      ("max_backoff_ms", .integer(plan.restart.maxBackoffMilliseconds)),
+    ])
+  }
+
+  private func columns(_ schema: Schema) -> JSONText {
+    .array(
+      schema.fields.map { field in
+        .object([
+          ("name", .string(field.name)), ("type", .string(field.type.description)), ("nullable", .flag(field.nullable)),
+        ])
+      })
+  }
+
+  private func names(_ columns: [Int], _ schema: Schema?) -> JSONText {
+    .array(columns.map { .string(schema?[$0].name ?? "") })
+  }
+
+  private func optional(_ milliseconds: Int64?) -> JSONText { milliseconds.map(JSONText.integer) ?? .null }
+
+  // MARK: Sources and sinks
+
+  private func source(_ source: SourcePlan) -> JSONText {
+    let computed = source.computed.enumerated().map { index, expression in
+      (source.outputSchema[source.decodedSchema.count + index].name, JSONText.string(expression.text))
+    }
+    return .object([
+      ("name", .string(source.name)),
+      ("connector", .string(source.connector.name)),
+      ("settings", settings(source.connector)),
+      ("format", format(source.format)),
+      ("columns", columns(source.outputSchema)),
+      ("computed", .object(computed)),
+      ("event_time", source.eventTime.map { .string(source.outputSchema[$0].name) } ?? .null),
+      ("watermark_delay_ms", .integer(source.watermarkDelayMilliseconds)),
+      ("idle_after_ms", optional(source.idleAfterMilliseconds)),
+      ("on_error", .string(source.onError.rawValue)),
+      ("rate", source.rate.map(JSONText.number) ?? .null),
+    ])
+  }
+
+  private func settings(_ connector: SourceConnector) -> JSONText {
+    switch connector {
+    case .file(let spec): .object([("path", .string(spec.path)), ("one_partition", .flag(spec.isOnePartition))])
+    case .generator(let spec):
+      .object([
+        ("rows", optional(spec.rows)),
+        ("seed", .integer(Int64(truncatingIfNeeded: spec.seed))),
+        ("accounts", .integer(Int64(spec.accounts))),
+        ("start", .string(CivilTime.formatTimestamp(spec.start))),
+        ("records_per_event_second", .number(spec.recordsPerEventSecond)),
+        (
+          "anomalies",
+          .object([
+            ("duplicates", .number(spec.duplicates)), ("missing", .number(spec.missing)),
+            ("corrupt", .number(spec.corrupt)),
+            ("late", .number(spec.late)), ("spikes", .number(spec.spikes)),
+          ])
+        ),
+      ])
+    }
+  }
+
+  private func format(_ format: Format) -> JSONText {
+    guard case .csv(let options) = format else { return .object([("name", .string(format.name))]) }
+    return .object([
+      ("name", .string(format.name)), ("header", .flag(options.header)),
+      ("delimiter", .string(String(Unicode.Scalar(options.delimiter)))),
+      ("quote", .string(String(Unicode.Scalar(options.quote)))),
+    ])
+  }
+
+  private func sink(_ sink: SinkPlan) -> JSONText {
+    var settings: [(String, JSONText)] = []
+    if case .file(let path, let fileFormat) = sink.connector {
+      settings = [("path", .string(path)), ("format", format(fileFormat))]
+    }
+    return .object([
+      ("name", .string(sink.name)),
+      ("from", references(sink.inputs)),
+      ("connector", .string(sink.connector.name)),
+      ("settings", .object(settings)),
+      ("delivery", .string(sink.delivery.rawValue)),
+      ("columns", columns(sink.schema)),
+    ])
+  }
+
+  private func view(_ view: ViewPlan) -> JSONText {
+    .object([
+      ("name", .string(view.name)), ("from", .string(view.input.description)),
+      ("key", names(view.key, plan.schema(of: view.input))), ("retain_ms", optional(view.retainMilliseconds)),
+    ])
+  }
+
+  private func references(_ references: [StreamReference]) -> JSONText {
+    .array(references.map { .string($0.description) })
+  }
+
+  // MARK: Steps
+
+  private func step(_ step: StepPlan) -> JSONText {
+    let ports = step.portsInOrder.map { port, schema in
+      JSONText.object([
+        ("name", .string(port.rawValue)), ("to", destination(plan.destination(of: port, of: step))),
+        ("columns", columns(schema)),
+      ])
+    }
+    return .object([
+      ("name", .string(step.name)),
+      ("operation", .string(step.operationName)),
+      ("from", references(step.inputs)),
+      ("exchange", exchange(step.leftExchange)),
+      ("with", references(step.rightInputs)),
+      ("with_exchange", exchange(plan.rightExchange(of: step))),
+      ("settings", .object(settings(step))),
+      ("columns", columns(step.outputSchema)),
+      ("ports", .array(ports)),
+      ("on_error", .string(step.onError.rawValue)),
+    ])
+  }
+
+  private func destination(_ destination: PortDestination) -> JSONText {
+    switch destination {
+    case .readers(let names): .array(names.map(JSONText.string))
+    case .deadLetters: .array([.string("dead_letters")])
+    case .counted: .array([])
+    }
+  }
+
+  private func exchange(_ exchange: Exchange) -> JSONText {
+    switch exchange {
+    case .none: .null
+    case .byKey(let columns): .object([("key", .array(columns.map(JSONText.string)))])
+    case .toOne: .object([("key", .array([]))])
+    }
+  }
+
+  private func settings(_ step: StepPlan) -> [(String, JSONText)] {
+    switch step.operation {
+    case .filter(let condition): return [("condition", .string(condition.text))]
+    case .project(let spec): return [("columns", .object(projections(spec, step.inputSchema)))]
+    case .deduplicate(let spec):
+      return [("key", names(spec.key, step.inputSchema)), ("within_ms", .integer(spec.withinMilliseconds))]
+    case .aggregate(let spec): return aggregate(spec, step.inputSchema)
+    case .join(let spec):
+      return [
+        ("type", .string(spec.kind.rawValue)),
+        ("left_key", names(spec.leftKey, step.inputSchema)),
+        ("right_key", names(spec.rightKey, step.rightInputs.first.flatMap(plan.schema))),
+        ("lower_ms", .integer(spec.lowerMilliseconds)),
+        ("upper_ms", .integer(spec.upperMilliseconds)),
+      ]
+    }
+  }
+
+  private func projections(_ spec: ProjectSpec, _ schema: Schema) -> [(String, JSONText)] {
+    zip(spec.items, spec.outputSchema.fields).map { item, field in
+      switch item {
+      case .column(let index): (field.name, .string(schema[index].name))
+      case .expression(let expression): (field.name, .string(expression.text))
+      }
+    }
+  }
+
+  private func aggregate(_ spec: AggregateSpec, _ schema: Schema) -> [(String, JSONText)] {
+    [
+      ("key", names(spec.key, schema)),
+      ("window", window(spec.window, schema)),
+      ("values", .object(spec.values.map { ($0.name, .string($0.expression.text)) })),
+      ("allowed_lateness_ms", .integer(spec.allowedLatenessMilliseconds)),
+      ("emit_early_ms", optional(spec.earlyMilliseconds)),
+      ("emit_every_ms", spec.window == .none ? .integer(spec.everyMilliseconds) : .null),
+    ]
+  }
+
+  private func window(_ window: WindowSpec, _ schema: Schema) -> JSONText {
+    func stepped(_ kind: String, _ size: Int64, _ every: Int64, _ offset: Int64) -> JSONText {
+      .object([
+        ("kind", .string(kind)), ("size_ms", .integer(size)), ("every_ms", .integer(every)),
+        ("offset_ms", .integer(offset)),
+      ])
+    }
+    switch window {
+    case .tumble(let size, let offset):
+      return .object([("kind", .string("tumble")), ("size_ms", .integer(size)), ("offset_ms", .integer(offset))])
+    case .hop(let size, let every, let offset): return stepped("hop", size, every, offset)
+    case .cumulate(let size, let every, let offset): return stepped("cumulate", size, every, offset)
+    case .session(let gap): return .object([("kind", .string("session")), ("gap_ms", .integer(gap))])
+    case .calendar(let unit, let timezone, let cycleDay):
+      return .object([
+        ("kind", .string("calendar")), ("unit", .string(unit.rawValue)),
+        ("timezone", setting(timezone, schema) { .string($0) }),
+        ("cycle_day", setting(cycleDay, schema) { .integer(Int64($0)) }),
+      ])
+    case .none: return .null
+    }
+  }
+
+  private func setting<Value>(
+    _ setting: WindowSpec.Setting<Value>, _ schema: Schema, _ constant: (Value) -> JSONText
+  ) -> JSONText {
+    switch setting {
+    case .constant(let value): constant(value)
+    case .column(let index): .object([("column", .string(schema[index].name))])
+    }
+  }
+}
