@@ -126,6 +126,21 @@ import Testing
     #expect(JoinOperator(Self.spec(.left, 0, 5)).outputWatermark(for: .maximum) == .maximum)
   }
 
+  @Test(arguments: [JoinSpec.Kind.inner, .left])
+  func aPairAsFarBehindAsCanBe_isNotBehindTheWatermarkHandedOn(_ kind: JoinSpec.Kind) throws {
+    var script = OperatorScript([Self.left, Self.right])
+    script.row(at: 1000, ["a", 1, 1, true])
+    script.watermark(1599)
+    script.row(at: 701, stamp: 1599, input: 1, [1, nil, "a", "joined", nil])
+    script.row(at: 1899, input: 1, [1, nil, "b", "kept", nil])
+    script.row(at: 1899, stamp: 1899, input: 1, [1, nil, "b", "behind where the left row is done", nil])
+    script.watermark(2198)
+    script.row(at: 1299, stamp: 2198, ["b", 1, 2, true])
+    let output = try Self.harness(kind, -300, 600).check(script)
+    let joined = output.main.filter { $0.values[5] != .null }
+    #expect(joined.map(\.eventTime) == [1000, 1899])
+  }
+
   @Test func aHotKey_goesOutInBatchesOfBoundedSize() throws {
     let join = JoinOperator(Self.spec(.inner, 0, 1000))
     let output = CapturedOutput()
