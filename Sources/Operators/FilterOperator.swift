@@ -11,26 +11,13 @@ package final class FilterOperator: StreamOperator {
   package init(_ condition: ScalarExpression) { self.condition = condition }
 
   package func process(_ batch: RecordBatch, input: Int, to output: any OperatorOutput) throws(OperatorError) {
-    let evaluation = condition.evaluate(batch)
-    let kept = rowsThatAreTrue(evaluation.column)
-    let failures = evaluation.failures
+    let (kept, failures) = condition.select(batch)
     if !failures.isEmpty { output.fail(batch, failures) }
     output.emit(batch, rows: kept)
     let rejected = batch.count - kept.count - failures.count
     guard rejected > 0 else { return }
     guard output.isRead(.rejected) else { return output.count(rejected, on: .rejected) }
     output.divert(batch, rowsBeside(kept, failures, count: batch.count), to: .rejected)
-  }
-
-  /// A null's stored value is false, so validity need not be read.
-  private func rowsThatAreTrue(_ column: Column) -> [Int32] {
-    let values = column.booleans
-    return [Int32](unsafeUninitializedCapacity: column.count) { rows, count in
-      for row in 0..<column.count {
-        rows[count] = Int32(truncatingIfNeeded: row)
-        count &+= Int(values[row])
-      }
-    }
   }
 
   /// The rows that were neither kept nor failed.
