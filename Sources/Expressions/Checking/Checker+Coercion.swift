@@ -17,10 +17,11 @@ extension Checker {
   }
 
   /// A cast that cannot be refused, only fail a row.
-  func converted(_ typed: Typed, to type: DataType, givesNull: Bool = false) -> Typed {
-    if typed.type == type { return typed }
+  func converted(_ typed: Typed, to type: DataType, givesNull: Bool = false, at range: TextRange? = nil) -> Typed {
+    let range = range ?? typed.range
+    if typed.type == type { return Typed(typed, at: range) }
     let kernel = CastKernel(operand: typed.kernel, from: typed.type, type: type, givesNull: givesNull)
-    return make(kernel, type, nullable: typed.nullable || givesNull, from: [typed], typed.range)
+    return make(kernel, type, nullable: typed.nullable || givesNull, from: [typed], range)
   }
 
   private mutating func timeLiteral(_ typed: Typed, _ type: DataType) -> Typed? {

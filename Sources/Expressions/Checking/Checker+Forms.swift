@@ -73,7 +73,7 @@ extension Checker {
           ? "write extract(epoch from \(snippet(operand.range)))" : "cast it to string first"
       return fault(range, "\(operand.type) cannot be cast to \(type)", mend)
     }
-    let result = converted(operand, to: type, givesNull: givesNull)
+    let result = converted(operand, to: type, givesNull: givesNull, at: range)
     if operand.constant != nil, result.constant == nil {
       return fault(
         range, "`\(snippet(operand.range))` is no \(type)", "write a value that fits, or use try_cast for null")

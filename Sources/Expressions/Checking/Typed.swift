@@ -51,6 +51,16 @@ struct Typed {
     self.range = range
   }
 
+  /// The same, as the meaning of another part of the text.
+  init(_ other: Typed, at range: TextRange) {
+    form = other.form
+    type = other.type
+    nullable = other.nullable
+    kernel = other.kernel
+    constant = other.constant
+    self.range = range
+  }
+
   static func invalid(_ range: TextRange) -> Typed { Typed(.invalid, range) }
 
   var isInvalid: Bool { if case .invalid = form { true } else { false } }

@@ -55,7 +55,8 @@ struct Parser {
       mend: "\(wanted) is needed here")
   }
 
-  func node(_ kind: SyntaxNode.Kind, from start: TextRange) throws(ExpressionFault) -> SyntaxNode {
+  /// Mutating, so that the parser is looked at after the parts in `kind` have been read.
+  mutating func node(_ kind: SyntaxNode.Kind, from start: TextRange) throws(ExpressionFault) -> SyntaxNode {
     let node = SyntaxNode(kind, start.joined(previousRange))
     if node.depth > SyntaxNode.depthLimit { throw tooDeep(node.range) }
     return node
