@@ -69,6 +69,6 @@ final class FaultCollector {
     found.insert(
       Fault(
         file: isInFile ? file : "--set", line: isInFile ? place.line : 0, column: isInFile ? place.column : 0,
-        path: Shown.text(path), message: message, mend: mend))
+        path: Shown.text(path), message: Shown.text(message, longest: 2000), mend: Shown.text(mend, longest: 2000)))
   }
 }

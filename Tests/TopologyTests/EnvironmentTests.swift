@@ -67,6 +67,7 @@ import Testing
           on_error: ${SECRET}
       steps:
         f: {from: "${SECRET}", filter: "b = 1"}
+        m: {from: ["${SECRET}", "${SECRET}"], filter: "b = 1"}
         g: {from: "s.${SECRET}", filter: "b = 1"}
         h: {from: s, aggregate: {key: ["${SECRET}"], window: {tumble: month, timezone: "${SECRET}", cycle_day: "${SECRET}"}, values: {n: "${SECRET}(b)"}}}
         i: {from: s, aggregate: {window: {hop: 1h, every: "${SECRET}"}, values: {n: "sum(${SECRET})"}}}

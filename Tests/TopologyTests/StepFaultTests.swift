@@ -242,6 +242,20 @@ import Testing
       ])
   }
 
+  @Test func aFaultyPartIsReportedOnce_andItsReadersAreNotBlamed() {
+    expect(
+      steps: """
+        a: {from: usage, join: 5}
+        b: 5
+        c: {from: b.late, filter: day > 0}
+        d: {from: [a, b], aggregate: {values: {n: sum(x)}}}
+        """,
+      [
+        "9:26: steps.a.join: is a single value — write {with: other, on: [account_id], between: [-5m, 10m]}",
+        "10:6: steps.b: is a single value — write `from:` and an operation",
+      ])
+  }
+
   @Test func operationsOfOtherVersionsAreNamedAndStillChecked() {
     expect(
       steps: """

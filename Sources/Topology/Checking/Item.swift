@@ -145,6 +145,12 @@ extension Item {
     }
   }
 
+  /// What stands under `key`, if the value is a section that has it; reports nothing.
+  func peek(_ key: String) -> Item? {
+    guard case .mapping(let entries) = node.content else { return nil }
+    return Section(entries: entries, keyPlace: keyPlace, path: path, faults: faults)[key]
+  }
+
   /// The value as a section with these keys; nil where it is something else. Unknown keys are faults.
   func section(_ known: [String], expected: String) -> Section? {
     guard let section = openSection(expected: expected) else { return nil }

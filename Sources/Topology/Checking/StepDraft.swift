@@ -4,6 +4,12 @@ import Operators
 struct WrittenReference {
   let reference: StreamReference
   let item: Item
+
+  /// As the author wrote it.
+  var shown: String {
+    if case .scalar(let scalar) = item.node.content { return scalar.shown }
+    return reference.description
+  }
 }
 
 /// A step as far as its text alone tells: its inputs by name, and which operation it is.
@@ -60,9 +66,7 @@ struct StepDraft {
       other.item.keyFault("is a second operation beside `\(first.kind.rawValue)`", "give it a step of its own")
       isFaulty = true
     }
-    guard first.kind == .join, let with = first.item.openSection(expected: "{with, on, between}")?["with"] else {
-      return
-    }
+    guard first.kind == .join, let with = first.item.peek("with") else { return }
     guard let references = References.read(with) else {
       isFaulty = true
       return
@@ -87,10 +91,11 @@ enum References {
     var references: [WrittenReference] = []
     for element in elements {
       guard let reference = single(element) else { continue }
+      let written = WrittenReference(reference: reference, item: element)
       if references.contains(where: { $0.reference == reference }) {
-        element.fault("`\(reference)` is listed twice", "list it once: a union would hold its rows twice")
+        element.fault("`\(written.shown)` is listed twice", "list it once: a union would hold its rows twice")
       } else {
-        references.append(WrittenReference(reference: reference, item: element))
+        references.append(written)
       }
     }
     return references.count == elements.count ? references : nil

@@ -15,6 +15,17 @@ struct StreamShape {
   /// Whether rows replace earlier ones of their key: the output of a running aggregate.
   var isUpdating = false
 
+  /// This stream and another of the same columns.
+  func united(with other: StreamShape) -> StreamShape {
+    var sum = self
+    sum.opaque.formUnion(other.opaque)
+    sum.hasEventTime = hasEventTime && other.hasEventTime
+    sum.carriesPane = carriesPane || other.carriesPane
+    sum.paneColumns.formUnion(other.paneColumns)
+    sum.isUpdating = isUpdating || other.isUpdating
+    return sum
+  }
+
   var columnNames: [String] { schema.fields.map(\.name) }
 
   /// The position of the column that `item` names; nil, with a fault, when there is none.

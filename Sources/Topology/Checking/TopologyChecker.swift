@@ -12,10 +12,7 @@ struct TopologyChecker {
   private let file: String
   private let base: String
   private let settings: SettingsChecker
-  private var streams: [StreamReference: StreamShape] = [:]
-  /// What each name is, for references; nil for a source.
-  private var producers: [String: StepDraft?] = [:]
-  private var names: [String] = []
+  private var catalog = StreamCatalog()
   private var sources: [SourcePlan] = []
   private var steps: [StepPlan] = []
   private var sinks: [SinkPlan] = []
@@ -65,11 +62,10 @@ struct TopologyChecker {
     }
     for (name, item) in items {
       Names.checkPart(name, item)
-      producers[name] = .some(nil)
-      names.append(name)
+      catalog.declare(name, as: .source)
       guard let section = item.openSection(expected: "a connector and its settings") else { continue }
       let outcome = SourceChecker(name: name, section: section, base: base).check(notes: &notes)
-      streams[StreamReference(producer: name)] = outcome.stream
+      catalog.set(outcome.stream, of: name)
       guard let plan = outcome.plan else { continue }
       sources.append(plan)
       conflicts.add(plan)
@@ -87,57 +83,27 @@ struct TopologyChecker {
   private mutating func checkSteps() {
     var drafts: [StepDraft] = []
     for (name, item) in collection("steps", "steps by name") {
-      if producers[name] != nil {
+      if catalog.holds(name) {
         item.keyFault("`\(Shown.text(name))` is the name of a source already", "choose another name")
         continue
       }
       let draft = StepDraft(name: name, item: item)
-      producers[name] = .some(draft)
-      names.append(name)
+      catalog.declare(name, as: draft.map(StreamCatalog.Producer.step) ?? .unknown)
       if let draft { drafts.append(draft) }
     }
-    for draft in drafts { for written in draft.allInputs { checkReference(written) } }
+    for draft in drafts { for written in draft.allInputs { catalog.check(written) } }
     for index in StepOrder(drafts).order { check(drafts[index]) }
-  }
-
-  /// Reports a reference to something that is not there.
-  private func checkReference(_ written: WrittenReference) {
-    let (reference, item) = (written.reference, written.item)
-    guard let producer = producers[reference.producer] else {
-      let mend = NearestName.suggestion(for: reference.producer, among: names, otherwise: "add it")
-      item.fault("there is no source or step `\(shown(item))`", mend)
-      return
-    }
-    guard let port = reference.port else { return }
-    guard let step = producer else {
-      if root["sources"]?.openSection(expected: "")?[reference.producer] != nil {
-        item.fault(
-          "`\(shown(item))`: a source has no port",
-          "read `\(reference.producer)`; what does not decode flows to dead_letters")
-      }
-      return
-    }
-    guard let kind = step.operation?.kind, !kind.ports.contains(port) else { return }
-    let ports = kind.ports.map { "`\(reference.producer).\($0.rawValue)`" }
-    item.fault(
-      "`\(kind.rawValue)` has no port `\(port.rawValue)`",
-      ports.isEmpty ? "read `\(reference.producer)`" : "read \(Shown.alternatives(ports))")
-  }
-
-  private func shown(_ item: Item) -> String {
-    if case .scalar(let scalar) = item.node.content { return scalar.shown }
-    return ""
   }
 
   private mutating func check(_ draft: StepDraft) {
     let policy =
       draft.section["on_error"].map { $0.choice(["dead_letter", "fail"]).flatMap(ErrorPolicy.init(rawValue:)) }
       ?? .deadLetter
-    let input = union(draft.inputs)
-    let right = draft.rightInputs.isEmpty ? nil : union(draft.rightInputs)
+    let input = catalog.union(draft.inputs)
+    let right = draft.rightInputs.isEmpty ? nil : catalog.union(draft.rightInputs)
     let outcome = StepChecker(draft: draft, input: input, right: right).check()
-    streams[StreamReference(producer: draft.name)] = outcome.stream
-    for (port, shape) in outcome.ports { streams[StreamReference(producer: draft.name, port: port)] = shape }
+    catalog.set(outcome.stream, of: draft.name)
+    for (port, shape) in outcome.ports { catalog.set(shape, of: draft.name, on: port) }
     guard !draft.isFaulty, let policy, let input, let operation = outcome.operation, let output = outcome.stream else {
       return
     }
@@ -146,66 +112,6 @@ struct TopologyChecker {
         name: draft.name, inputs: draft.inputs.map(\.reference), rightInputs: draft.rightInputs.map(\.reference),
         operation: operation, inputSchema: input.schema, outputSchema: output.schema,
         ports: outcome.ports.mapValues(\.schema), onError: policy))
-  }
-
-  /// The stream that several references make together; nil where one is not known. Different columns are a fault.
-  private func union(_ references: [WrittenReference]) -> StreamShape? {
-    var whole: StreamShape?
-    var isKnown = !references.isEmpty
-    for written in references {
-      guard let stream = stream(written) else {
-        isKnown = false
-        continue
-      }
-      guard var sum = whole else {
-        whole = stream
-        continue
-      }
-      if sum.schema != stream.schema, sum.opaque.isEmpty, stream.opaque.isEmpty {
-        let first = references[0].reference
-        written.item.fault(
-          "`\(written.reference)` has other columns than `\(first)`: \(difference(sum.schema, stream.schema))",
-          "make them equal with a `select` before the union")
-        isKnown = false
-      }
-      sum.opaque.formUnion(stream.opaque)
-      sum.hasEventTime = sum.hasEventTime && stream.hasEventTime
-      sum.carriesPane = sum.carriesPane || stream.carriesPane
-      sum.paneColumns.formUnion(stream.paneColumns)
-      sum.isUpdating = sum.isUpdating || stream.isUpdating
-      whole = sum
-    }
-    return isKnown ? whole : nil
-  }
-
-  private func stream(_ written: WrittenReference) -> StreamShape? {
-    let reference = written.reference
-    if let stream = streams[reference] { return stream }
-    // A join's late rows: of both sides, which differ.
-    guard let port = reference.port, let step = producers[reference.producer] ?? nil, let kind = step.operation?.kind,
-      kind.ports.contains(port), streams[StreamReference(producer: reference.producer)] != nil
-    else { return nil }
-    if kind == .join {
-      written.item.fault(
-        "`\(reference)` holds rows of both sides, whose columns differ",
-        "leave it to dead_letters, or make the columns of both sides equal")
-    } else if kind == .aggregate, step.operation?.item.openSection(expected: "")?["window"] == nil {
-      written.item.fault(
-        "`\(reference)` is the port of a running aggregate, for which no row is late", "add a window, or remove this")
-    }
-    return nil
-  }
-
-  /// The first difference between two schemas.
-  private func difference(_ first: Schema, _ second: Schema) -> String {
-    func shown(_ schema: Schema, _ index: Int) -> String {
-      index < schema.count ? "`\(Schema([schema[index]]))`" : "nothing"
-    }
-    let index = (0..<max(first.count, second.count)).first { index in
-      index >= first.count || index >= second.count || first[index] != second[index]
-    }
-    let position = index ?? 0
-    return "column \(position + 1) is \(shown(second, position)), not \(shown(first, position))"
   }
 
   // MARK: Sinks and views
@@ -244,10 +150,10 @@ struct TopologyChecker {
       if name == "dead_letters" { item.keyFault("`dead_letters` is a sink of every topology", "choose another name") }
       guard let section = item.openSection(expected: "{from, connector, …}") else { continue }
       let references = section.required("from", "the step it writes: from: STEP").flatMap(References.read)
-      for written in references ?? [] { checkReference(written) }
+      for written in references ?? [] { catalog.check(written) }
       let target = SinkChecker(section: section, base: base).check(notes: &notes)
       if let target { conflicts.add(target.connector, named: name, section["path"]) }
-      let stream = references.flatMap(union)
+      let stream = references.flatMap(catalog.union)
       if let stream, let target { checkFormat(target.connector, stream, section) }
       guard let references, let target, let stream else { continue }
       sinks.append(
@@ -272,9 +178,9 @@ struct TopologyChecker {
       guard let section = item.section(["from", "key", "retain"], expected: "{from, key, retain}") else { continue }
       let retain = section["retain"].map { $0.duration(atLeast: 1) }
       let reference = section.required("from", "the step it shows: from: STEP").flatMap(readViewInput)
-      if let reference { checkReference(reference) }
+      if let reference { catalog.check(reference) }
       let key = section.required("key", "the columns that tell rows apart: key: [account_id]")
-      guard let reference, let stream = stream(reference), let key else { continue }
+      guard let reference, let stream = catalog.stream(reference), let key else { continue }
       let columns = stream.columns(key)
       guard !columns.isComplete || !columns.indices.isEmpty else {
         key.fault("is empty", "list the columns that tell rows apart: key: [account_id]")
