@@ -51,7 +51,7 @@ let package = Package(
     tests("StateTests", ["State", "StreamModel"]),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport"]),
     tests("ConnectorsTests", ["Connectors", "Formats", "StreamModel"]),
-    tests("TopologyTests", ["Topology", "Operators", "Connectors", "StreamModel"]),
+    tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests("RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", []),
     tests("EndToEndTests", []),
