@@ -8,126 +8,191 @@
 /// plus one as a LEB128 number (0 = null) and its bytes. `-0.0` is written as `0.0` and every NaN alike. The encoding is
 /// part of the state's layout: changing it breaks snapshots.
 ///
+/// Works a column at a time: measures all rows, lays them end to end, writes each column at its rows' cursors.
 /// Holds scratch space for one batch at a time; one owner.
 package final class KeyEncoder {
   private let keyColumns: [Int]
-  private var bytes: Memory
-  private var ends: Memory
+  private var bytesStorage: Memory
+  private var offsetStorage: Memory
+  private var cursorStorage: Memory
   private var hashStorage: Memory
-  private var bytesCount = 0
   package private(set) var count = 0
 
   package init(keyColumns: [Int]) {
     self.keyColumns = keyColumns
-    bytes = Memory(capacityBytes: 1 << 16)
-    ends = Memory(capacityBytes: 1 << 12)
+    bytesStorage = Memory(capacityBytes: 1 << 16)
+    offsetStorage = Memory(capacityBytes: 1 << 12)
+    cursorStorage = Memory(capacityBytes: 1 << 12)
     hashStorage = Memory(capacityBytes: 1 << 12)
   }
 
-  /// The encoded key of row `row` of the last batch; valid until the next `encode`.
-  @inline(__always) package func key(_ row: Int) -> UnsafeRawBufferPointer {
-    let ends = ends.base.assumingMemoryBound(to: Int.self)
-    let start = row == 0 ? 0 : ends[row - 1]
-    return UnsafeRawBufferPointer(start: bytes.base + start, count: ends[row] - start)
-  }
+  /// The encoded keys of the last batch, end to end; valid until the next `encode`.
+  package var bytes: UnsafeRawPointer { UnsafeRawPointer(bytesStorage.base) }
+
+  /// Where the keys of the last batch lie in `bytes`: row `r` from `offsets[r]` to `offsets[r + 1]`.
+  package var offsets: UnsafePointer<Int> { UnsafePointer(offsetStorage.base.assumingMemoryBound(to: Int.self)) }
 
   /// All keys of the last batch, for loops over rows; valid until the next `encode`.
-  package var encodedKeys: EncodedKeys {
-    EncodedKeys(start: UnsafeRawPointer(bytes.base), ends: UnsafePointer(ends.base.assumingMemoryBound(to: Int.self)))
-  }
+  package var encodedKeys: EncodedKeys { EncodedKeys(start: bytes, ends: offsets + 1) }
 
   /// The hashes of the last batch's keys; valid until the next `encode`.
   package var hashes: UnsafePointer<UInt64> { UnsafePointer(hashStorage.base.assumingMemoryBound(to: UInt64.self)) }
 
+  /// The encoded key of row `row` of the last batch; valid until the next `encode`.
+  @inline(__always) package func key(_ row: Int) -> UnsafeRawBufferPointer {
+    let offsets = offsets
+    return UnsafeRawBufferPointer(start: bytes + offsets[row], count: offsets[row + 1] - offsets[row])
+  }
+
   /// Encodes and hashes the keys of all rows of `batch`. Takes over the batch's own hashes where they are of these columns.
   package func encode(_ batch: RecordBatch) {
     count = batch.count
-    let columns = keyColumns.map { batch.columns[$0] }
-    reserve(columns, rows: batch.count)
-    let ends = ends.base.assumingMemoryBound(to: Int.self)
-    let start = bytes.base
-    if columns.count == 1, columns[0].type.layout == .view {
-      encodeText(columns[0], start, ends)
-    } else {
-      var cursor = start
-      for row in 0..<count {
-        for column in columns { cursor = KeyEncoder.write(column, row, cursor) }
-        ends[row] = cursor - start
-      }
-    }
-    bytesCount = count == 0 ? 0 : ends[count - 1]
+    reserveRows(count)
+    let cursors = measure(keyColumns.map { batch.columns[$0] })
+    let base = bytesStorage.base
+    for column in keyColumns { KeyEncoder.write(batch.columns[column], cursors, base) }
     let hashes = hashStorage.base.assumingMemoryBound(to: UInt64.self)
     if let known = batch.keyHashes, known.columns == keyColumns {
       memcpy(hashes, known.hashes.int64s, count * 8)
     } else {
-      for row in 0..<count { hashes[row] = KeyEncoder.hash(key(row)) }
+      let offsets = offsets
+      for row in 0..<count {
+        let start = offsets[row]
+        hashes[row] = KeyEncoder.hash(UnsafeRawBufferPointer(start: base + start, count: offsets[row + 1] &- start))
+      }
     }
   }
 
-  private func encodeText(_ column: Column, _ start: UnsafeMutableRawPointer, _ ends: UnsafeMutablePointer<Int>) {
-    var cursor = start
+  private func reserveRows(_ rows: Int) {
+    guard (rows + 1) * 8 > offsetStorage.capacityBytes else { return }
+    offsetStorage = Memory(capacityBytes: rows * 16)
+    cursorStorage = Memory(capacityBytes: rows * 16)
+    hashStorage = Memory(capacityBytes: rows * 16)
+  }
+
+  /// Sets `offsets`, makes room for the bytes, and returns a cursor a row, at the row's start.
+  private func measure(_ columns: [Column]) -> UnsafeMutablePointer<Int> {
+    let offsets = offsetStorage.base.assumingMemoryBound(to: Int.self)
+    let lengths = cursorStorage.base.assumingMemoryBound(to: Int.self)
+    memset(lengths, 0, count * 8)
+    for column in columns { KeyEncoder.addLengths(column, lengths) }
+    var end = 0
     for row in 0..<count {
-      cursor = KeyEncoder.write(column, row, cursor)
-      ends[row] = cursor - start
+      let length = lengths[row]
+      offsets[row] = end
+      lengths[row] = end
+      end &+= length
+    }
+    offsets[count] = end
+    if end > bytesStorage.capacityBytes { bytesStorage = Memory(capacityBytes: end * 2) }
+    return lengths
+  }
+
+  private static func addLengths(_ column: Column, _ lengths: UnsafeMutablePointer<Int>) {
+    let stride = column.type.layout.strideBytes
+    let isText = column.type.layout == .view
+    if isText {
+      let views = column.views
+      for row in 0..<column.count {
+        let length = Int(views[row] & 0xFFFF_FFFF)
+        lengths[row] &+= length &+ 1
+        if length >= 0x7F { lengths[row] &+= prefixLength(length) &- 1 }
+      }
+    } else {
+      for row in 0..<column.count { lengths[row] &+= stride &+ 1 }
+    }
+    guard column.validity != nil else { return }
+    for row in 0..<column.count where !column.isValid(row) {
+      lengths[row] &-= isText ? prefixLength(Int(column.views[row] & 0xFFFF_FFFF)) - 1 : stride
+      if isText { lengths[row] &-= Int(column.views[row] & 0xFFFF_FFFF) }
     }
   }
 
-  private func reserve(_ columns: [Column], rows: Int) {
-    var needed = 0
-    for column in columns {
-      if column.type.layout == .view {
-        var text = 0
-        for row in 0..<rows { text &+= Int(column.views[row] & 0xFFFF_FFFF) }
-        needed += text + rows * 5
-      } else {
-        needed += rows * (column.type.layout.strideBytes + 1)
-      }
+  /// Bytes of the LEB128 number that says a text of `length` bytes follows.
+  private static func prefixLength(_ length: Int) -> Int {
+    var rest = (UInt(length) + 1) >> 7
+    var bytes = 1
+    while rest > 0 {
+      bytes += 1
+      rest >>= 7
     }
-    if needed > bytes.capacityBytes { bytes = Memory(capacityBytes: needed * 2) }
-    if rows * 8 > ends.capacityBytes {
-      ends = Memory(capacityBytes: rows * 16)
-      hashStorage = Memory(capacityBytes: rows * 16)
-    }
+    return bytes
   }
 
-  @inline(__always) private static func write(
-    _ column: Column, _ row: Int, _ cursor: UnsafeMutableRawPointer
-  ) -> UnsafeMutableRawPointer {
-    var cursor = cursor
-    let layout = column.type.layout
-    guard column.isValid(row) else {
-      cursor.storeBytes(of: 0, as: UInt8.self)
-      return cursor + 1
-    }
-    if layout == .view {
-      let text = column.bytes(at: row)
-      var length = UInt(text.count) + 1
-      while length >= 0x80 {
-        cursor.storeBytes(of: UInt8(truncatingIfNeeded: length) | 0x80, as: UInt8.self)
-        cursor += 1
-        length >>= 7
-      }
-      cursor.storeBytes(of: UInt8(truncatingIfNeeded: length), as: UInt8.self)
-      memcpy(cursor + 1, text.baseAddress.unsafelyUnwrapped, text.count)
-      return cursor + 1 + text.count
-    }
-    cursor.storeBytes(of: 1, as: UInt8.self)
-    cursor += 1
-    switch layout {
-    case .bool8:
-      cursor.storeBytes(of: column.booleans[row], as: UInt8.self)
-      return cursor + 1
-    case .int64:
-      cursor.storeBytes(of: column.int64s[row].littleEndian, as: Int64.self)
-      return cursor + 8
+  /// Writes one column at every row's cursor and moves the cursors behind it.
+  private static func write(_ column: Column, _ cursors: UnsafeMutablePointer<Int>, _ base: UnsafeMutableRawPointer) {
+    switch column.type.layout {
+    case .view: writeText(column, cursors, base)
+    case .bool8: writeFixed(column, column.booleans, cursors, base) { $0 }
+    case .int64: writeFixed(column, column.int64s, cursors, base) { $0.littleEndian }
+    case .int128: writeFixed(column, column.int128s, cursors, base) { $0.littleEndian }
     case .float64:
-      let value = column.doubles[row]
-      let canonical = value == 0 ? 0.0 : value.isNaN ? Double.nan : value
-      cursor.storeBytes(of: canonical.bitPattern.littleEndian, as: UInt64.self)
-      return cursor + 8
-    default:
-      cursor.storeBytes(of: column.int128s[row].littleEndian, as: Int128.self)
-      return cursor + 16
+      writeFixed(column, column.doubles, cursors, base) { value in
+        (value == 0 ? 0.0 : value.isNaN ? Double.nan : value).bitPattern.littleEndian
+      }
+    }
+  }
+
+  @inline(__always) private static func writeFixed<Element, Written: BitwiseCopyable>(
+    _ column: Column, _ values: UnsafePointer<Element>, _ cursors: UnsafeMutablePointer<Int>,
+    _ base: UnsafeMutableRawPointer, _ written: (Element) -> Written
+  ) {
+    for row in 0..<column.count {
+      let target = base + cursors[row]
+      let valid = column.isValid(row)
+      target.storeBytes(of: valid ? 1 : 0, as: UInt8.self)
+      cursors[row] &+= 1
+      guard valid else { continue }
+      (target + 1).storeBytes(of: written(values[row]), as: Written.self)
+      cursors[row] &+= MemoryLayout<Written>.size
+    }
+  }
+
+  private static func writeText(
+    _ column: Column, _ cursors: UnsafeMutablePointer<Int>, _ base: UnsafeMutableRawPointer
+  ) {
+    let views = column.views
+    let text = column.bytes.unsafelyUnwrapped
+    for row in 0..<column.count {
+      var target = base + cursors[row]
+      guard column.isValid(row) else {
+        target.storeBytes(of: 0, as: UInt8.self)
+        cursors[row] &+= 1
+        continue
+      }
+      let view = views[row]
+      let length = Int(view & 0xFFFF_FFFF)
+      var prefix = UInt(length) &+ 1
+      while prefix >= 0x80 {
+        target.storeBytes(of: UInt8(truncatingIfNeeded: prefix) | 0x80, as: UInt8.self)
+        target += 1
+        prefix >>= 7
+      }
+      target.storeBytes(of: UInt8(truncatingIfNeeded: prefix), as: UInt8.self)
+      copy(text + Int(view >> 32), to: target + 1, length)
+      cursors[row] = target + 1 + length - base
+    }
+  }
+
+  /// Copies `length` bytes; without a call for the short texts that keys are made of.
+  @inline(__always) private static func copy(
+    _ from: UnsafePointer<UInt8>, to target: UnsafeMutableRawPointer, _ length: Int
+  ) {
+    let source = UnsafeRawPointer(from)
+    if length > 16 {
+      memcpy(target, source, length)
+    } else if length >= 8 {
+      let head = source.loadUnaligned(as: UInt64.self)
+      let tail = source.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
+      target.storeBytes(of: head, as: UInt64.self)
+      target.storeBytes(of: tail, toByteOffset: length &- 8, as: UInt64.self)
+    } else if length >= 4 {
+      let head = source.loadUnaligned(as: UInt32.self)
+      let tail = source.loadUnaligned(fromByteOffset: length &- 4, as: UInt32.self)
+      target.storeBytes(of: head, as: UInt32.self)
+      target.storeBytes(of: tail, toByteOffset: length &- 4, as: UInt32.self)
+    } else {
+      for index in 0..<length { target.storeBytes(of: from[index], toByteOffset: index, as: UInt8.self) }
     }
   }
 

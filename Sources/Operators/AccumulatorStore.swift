@@ -1,0 +1,103 @@
+import State
+import StreamModel
+
+/// The accumulators of many groups, by slot.
+///
+/// A slot's record is all zeros, the empty aggregate, until its first row. Growing copies the records; what is new is
+/// written only as slots are handed out, so that reserved memory costs nothing.
+final class AccumulatorStore {
+  private let plan: AggregatePlan
+  private let accumulators: [any Accumulator]
+  private let latestTime: LatestTimeAccumulator?
+  private var base: UnsafeMutableRawPointer
+  private var capacity = 16
+  /// Slots below this have a record.
+  private(set) var slotCount = 0
+
+  init(_ plan: AggregatePlan) {
+    self.plan = plan
+    accumulators = plan.makeAccumulators()
+    latestTime = plan.latestTimeOffset.map { LatestTimeAccumulator(offset: $0) }
+    base = .allocate(byteCount: 16 * plan.recordStride, alignment: 16)
+  }
+
+  deinit { base.deallocate() }
+
+  private var all: [any Accumulator] {
+    if let latestTime { accumulators + [latestTime] } else { accumulators }
+  }
+
+  var records: RecordArea { RecordArea(base: base, stride: plan.recordStride) }
+
+  var sizeBytes: Int { all.reduce(capacity * plan.recordStride) { $0 + $1.auxiliarySizeBytes } }
+
+  /// Makes empty records for slots up to `count`.
+  func grow(to count: Int) {
+    guard count > slotCount else { return }
+    if count > capacity {
+      capacity = max(count, capacity * 2)
+      let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * plan.recordStride, alignment: 16)
+      larger.copyMemory(from: base, byteCount: slotCount * plan.recordStride)
+      base.deallocate()
+      base = larger
+    }
+    (base + slotCount * plan.recordStride).initializeMemory(
+      as: UInt8.self, repeating: 0, count: (count - slotCount) * plan.recordStride)
+    slotCount = count
+  }
+
+  /// Makes the record of `slot` empty again.
+  func clear(_ slot: Int32) {
+    for accumulator in accumulators { accumulator.release(records, slot) }
+    records.field(slot, 0).initializeMemory(as: UInt8.self, repeating: 0, count: plan.recordStride)
+  }
+
+  /// Aggregates the rows of `selection`, whose slots have records.
+  func update(_ selection: RowSelection, _ inputs: AggregateInputs) {
+    let records = records
+    for index in accumulators.indices {
+      let rows = inputs.rows(of: selection, inCall: index)
+      if rows.count > 0 { accumulators[index].update(records, rows, inputs.input(ofCall: index)) }
+    }
+  }
+
+  /// Notes the event times of `selection`, where the plan keeps the latest.
+  func noteTimes(_ selection: RowSelection, _ batch: RecordBatch) {
+    let input = AccumulatorInput(
+      column: batch.eventTimes, eventTimes: batch.eventTimes.int64s, ties: nil, keys: nil)
+    latestTime?.update(records, selection, input)
+  }
+
+  /// The latest event time of each slot.
+  func latestTimes(_ slots: UnsafeBufferPointer<Int32>, into builder: ColumnBuilder) {
+    _ = latestTime?.emit(records, slots, into: builder)
+  }
+
+  /// Combines slots of `other`, or of this store itself, into slots of this one.
+  func merge(_ pairs: SlotPairs, from other: AccumulatorStore) {
+    for (mine, theirs) in zip(all, other.all) { mine.merge(records, pairs, from: theirs, other.records) }
+  }
+
+  func merge(_ source: Int32, into target: Int32) {
+    withUnsafePointer(to: source) { source in
+      withUnsafePointer(to: target) { merge(SlotPairs(targets: $0, sources: source, count: 1), from: self) }
+    }
+  }
+
+  /// Appends the result of call `index` for each slot.
+  func emit(_ index: Int, _ slots: UnsafeBufferPointer<Int32>, into builder: ColumnBuilder) -> [ResultFailure] {
+    accumulators[index].emit(records, slots, into: builder)
+  }
+
+  func encode(_ slot: Int32, to writer: inout StateWriter) {
+    for accumulator in all { accumulator.encode(records, slot, to: &writer) }
+  }
+
+  /// Reads what `encode` wrote into the empty record of `slot`.
+  func decode(_ slot: Int32, from reader: inout StateReader) throws(StateError) {
+    for accumulator in all { try accumulator.decode(records, slot, from: &reader) }
+  }
+
+  /// The accumulator of call `index` where it adds up.
+  func summing(_ index: Int) -> (any SummingAccumulator)? { accumulators[index] as? any SummingAccumulator }
+}
