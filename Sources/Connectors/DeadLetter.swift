@@ -48,7 +48,7 @@ package struct DeadLetterEncoder {
     let rows = DeadLetterRows(topology: topology, failedAt: failedAt, capacity: batch.count)
     for (row, reason) in reasons.enumerated() {
       rows.append(step: step, port: port, reason: reason)
-      rows.append(place: batch.origin?.chunk.partition, offset: batch.origin?.position(at: row))
+      rows.append(place: batch.origin?.chunk(at: row).partition, offset: batch.origin?.position(at: row))
       rows.append(eventTime: batch.eventTimes.int64s[row])
     }
     if let origin = batch.origin {

@@ -17,6 +17,8 @@ package final class SourcePartition: Sendable {
 /// Raw bytes of one partition, cut at record ends: the unit in which a source is read and decoded.
 ///
 /// Rows decoded from it keep a reference, so that a row which turns out late or unusable can be reported with its own bytes.
+///
+/// Invariant for `Sendable`: everything is written before `init` and never after.
 package final class RecordChunk: @unchecked Sendable {
   package let partition: SourcePartition
   /// Position of the first byte in its partition: a byte offset in the (decompressed) file.

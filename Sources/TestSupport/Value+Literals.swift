@@ -1,5 +1,6 @@
 import StreamModel
 
+/// Literals as values, for rows in tests.
 extension Value: ExpressibleByStringInterpolation {
   package init(stringLiteral value: String) { self = .string(value) }
 }

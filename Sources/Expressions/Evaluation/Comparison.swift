@@ -133,6 +133,8 @@ struct Comparison: Sendable {
 }
 
 /// A constant text, prepared so that most texts that differ from it are told by their length and two loads.
+///
+/// Invariant for `Sendable`: everything is written by `init` and never after.
 struct TextProbe: @unchecked Sendable {
   private let text: [UInt8]
   private let length: Int

@@ -1,0 +1,108 @@
+import StreamModel
+
+/// The sending end of an edge in one subtask: partitions batches and puts them into the receivers' inboxes.
+///
+/// In a source's worker, elements are held back until the worker's turn has come (`flush`); elsewhere they go at once, and
+/// a full inbox blocks the sender: that is the back-pressure.
+final class EdgeWriter {
+  private let inboxes: [Inbox]
+  private let channel: Int
+  private let distribution: ExecutionGraph.Distribution
+  /// Per column: whether the receiver reads it.
+  private let isRead: [Bool]
+  private let readsAll: Bool
+  private let isBuffered: Bool
+  private let encoder: KeyEncoder?
+  private var partitioner: KeyPartitioner
+  private var pending: [(target: Int, element: StreamElement)] = []
+  private var turn = 0
+  private(set) var watermark = EventTimes.minimum
+
+  /// `channel` is this sender's channel in every receiver's inbox.
+  init(
+    inboxes: [Inbox], channel: Int, distribution: ExecutionGraph.Distribution, columns: Set<Int>, columnCount: Int,
+    isBuffered: Bool
+  ) {
+    self.inboxes = inboxes
+    self.channel = channel
+    self.distribution = distribution
+    isRead = (0..<columnCount).map { columns.contains($0) }
+    readsAll = columns.count == columnCount
+    self.isBuffered = isBuffered
+    partitioner = KeyPartitioner(parallelism: inboxes.count)
+    if case .key(let key) = distribution, inboxes.count > 1 {
+      encoder = KeyEncoder(keyColumns: key)
+    } else {
+      encoder = nil
+    }
+  }
+
+  /// Sends rows to the subtasks they belong to.
+  func write(_ batch: RecordBatch) throws(Interruption) {
+    let batch = readsAll ? batch : pruned(batch)
+    switch distribution {
+    case .key(let key): try writeByKey(batch, key)
+    case .roundRobin:
+      try send(.batch(batch), to: turn % inboxes.count)
+      turn += 1
+    case .single: try send(.batch(batch), to: 0)
+    }
+  }
+
+  private func pruned(_ batch: RecordBatch) -> RecordBatch {
+    let columns = batch.columns.enumerated().map { index, column in
+      isRead[index] || column.isAbsent ? column : Column.absent(column.type, count: column.count)
+    }
+    return batch.with(schema: batch.schema, columns: columns)
+  }
+
+  private func writeByKey(_ batch: RecordBatch, _ key: [Int]) throws(Interruption) {
+    guard let encoder else { return try send(.batch(batch), to: 0) }
+    encoder.encode(batch)
+    let hashes = Memory(capacityBytes: batch.count * 8)
+    hashes.base.copyMemory(from: encoder.hashes, byteCount: batch.count * 8)
+    let keyed = RecordBatch(
+      schema: batch.schema, columns: batch.columns, count: batch.count, eventTimes: batch.eventTimes,
+      stamps: batch.stamps, origin: batch.origin,
+      keyHashes: KeyHashes(columns: key, hashes: Column(type: .int64, count: batch.count, values: hashes)))
+    partitioner.partition(encoder.hashes, count: batch.count)
+    for target in inboxes.indices {
+      let rows = partitioner.rows(of: target)
+      if !rows.isEmpty { try send(.batch(keyed.gather(rows, compact: true)), to: target) }
+    }
+  }
+
+  /// Sends a watermark to every receiver if it is higher than the last.
+  func advance(to watermark: EventTime) throws(Interruption) {
+    guard watermark > self.watermark else { return }
+    self.watermark = watermark
+    try broadcast(.watermark(Watermark(watermark)))
+  }
+
+  /// Sends an element to every receiver.
+  func broadcast(_ element: StreamElement) throws(Interruption) {
+    for target in inboxes.indices { try send(element, to: target) }
+  }
+
+  /// Sends an element to every receiver at once, also in a source's worker, whose turn it must be.
+  func broadcastNow(_ element: StreamElement) throws(Interruption) {
+    for inbox in inboxes { try inbox.send(element, channel: channel) }
+  }
+
+  private func send(_ element: StreamElement, to target: Int) throws(Interruption) {
+    if isBuffered {
+      pending.append((target, element))
+    } else {
+      try inboxes[target].send(element, channel: channel)
+    }
+  }
+
+  /// Sends what was held back, in order; `turn` continues the round robin where the source's other workers left it.
+  func flush() throws(Interruption) {
+    for (target, element) in pending { try inboxes[target].send(element, channel: channel) }
+    pending.removeAll(keepingCapacity: true)
+  }
+
+  /// In a source's worker: which receiver the next batch goes to, so that batches go round in the order of chunks.
+  func setTurn(_ turn: Int) { self.turn = turn }
+}

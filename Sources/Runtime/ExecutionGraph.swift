@@ -1,0 +1,84 @@
+import Operators
+import StreamModel
+import Topology
+
+/// What a job runs: stages of subtasks, joined by edges.
+///
+/// A *stage* is a chain of operators that runs as `parallelism` subtasks, each on its share of the keys. Within a stage rows
+/// move by function call; between stages they cross an *edge*, which partitions them. A keyed step begins a stage; what
+/// needs no key is chained behind whatever gives it its rows.
+struct ExecutionGraph {
+  /// A stream inside the graph: one output of one node.
+  struct Output: Hashable {
+    let stage: Int
+    let node: Int
+    /// Nil for the main output.
+    let port: SidePort?
+  }
+
+  enum Destination {
+    case local(node: Int, input: Int)
+    case edge(Int)
+  }
+
+  enum NodeBody {
+    /// The source itself: node 0 of a source stage.
+    case source(SourcePlan)
+    case step(StepPlan)
+    /// Restores the order of rows that reach one step on several ways inside a stage.
+    case union(Schema)
+    /// Gives rows from several subtasks one order; its state is kept by `key`.
+    case sort(Schema, key: [Int])
+    case sink(SinkPlan)
+  }
+
+  struct Node {
+    let name: String
+    let body: NodeBody
+    /// Where each output goes; a side port that is missing here is read by nothing.
+    var destinations: [SidePort?: [Destination]] = [:]
+  }
+
+  struct Stage {
+    let name: String
+    let parallelism: Int
+    var nodes: [Node]
+    /// Edges that end here, in the order of their channels.
+    var inputs: [Int] = []
+
+    var source: SourcePlan? {
+      if case .source(let plan) = nodes[0].body { return plan }
+      return nil
+    }
+  }
+
+  enum Distribution {
+    /// By key group of these columns.
+    case key([Int])
+    /// Batches in turn.
+    case roundRobin
+    /// All to the one subtask.
+    case single
+  }
+
+  struct Edge {
+    let from: Output
+    let toStage: Int
+    let toNode: Int
+    let toInput: Int
+    let distribution: Distribution
+    /// Columns that the receiving side reads; the others are left out.
+    let columns: Set<Int>
+  }
+
+  var stages: [Stage] = []
+  var edges: [Edge] = []
+  /// The stage that writes dead letters: one subtask, which every other subtask can send to.
+  var deadLetterStage = 0
+
+  /// How many channels an edge has: a source's workers take turns on one.
+  func channelCount(of edge: Edge) -> Int {
+    let stage = stages[edge.from.stage]
+    return stage.source == nil ? stage.parallelism : 1
+  }
+}

@@ -1,0 +1,177 @@
+import Operators
+import StreamModel
+import Topology
+
+/// Lays a logical plan out as stages and edges.
+struct ExecutionGraphBuilder {
+  private typealias Output = ExecutionGraph.Output
+  private typealias Distribution = ExecutionGraph.Distribution
+
+  private let plan: LogicalPlan
+  private let liveness: ColumnLiveness
+  private var graph = ExecutionGraph()
+  /// The outputs that together are a source's or step's main stream; a stateless step behind several stages runs in each.
+  private var producers: [String: [(stage: Int, node: Int)]] = [:]
+  private var unordered: Set<String> = []
+
+  static func build(_ plan: LogicalPlan) -> ExecutionGraph {
+    var builder = ExecutionGraphBuilder(plan: plan, liveness: ColumnLiveness(plan))
+    return builder.build()
+  }
+
+  private init(plan: LogicalPlan, liveness: ColumnLiveness) {
+    self.plan = plan
+    self.liveness = liveness
+  }
+
+  private mutating func build() -> ExecutionGraph {
+    for source in plan.sources { addSource(source) }
+    for step in plan.steps { add(step) }
+    for sink in plan.sinks { add(sink) }
+    addDeadLetters()
+    return graph
+  }
+
+  private mutating func addSource(_ source: SourcePlan) {
+    let node = ExecutionGraph.Node(name: source.name, body: .source(source))
+    graph.stages.append(.init(name: source.name, parallelism: plan.parallelism, nodes: [node]))
+    producers[source.name] = [(graph.stages.count - 1, 0)]
+  }
+
+  private mutating func add(_ step: StepPlan) {
+    switch step.operation {
+    case .filter, .project: addChained(step)
+    case .deduplicate(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true)
+    case .aggregate(let spec):
+      addKeyed(step, key: spec.key, isOrderSensitive: spec.values.contains { $0.expression.isOrderSensitive })
+    case .join(let spec): addJoin(step, spec)
+    }
+  }
+
+  private func outputs(of streams: [StreamReference]) -> [Output] {
+    streams.flatMap { stream in
+      (producers[stream.producer] ?? []).map { Output(stage: $0.stage, node: $0.node, port: stream.port) }
+    }
+  }
+
+  /// A step without state runs in every stage that gives it rows.
+  private mutating func addChained(_ step: StepPlan) {
+    let all = outputs(of: step.inputs)
+    let stages = Set(all.map(\.stage)).sorted()
+    var placed: [(stage: Int, node: Int)] = []
+    for stage in stages {
+      let node = append(.init(name: step.name, body: .step(step)), to: stage)
+      connectLocally(all.filter { $0.stage == stage }, to: node, stage: stage, schema: step.inputSchema)
+      placed.append((stage, node))
+    }
+    producers[step.name] = placed
+    if isUnordered(step.inputs) { unordered.insert(step.name) }
+  }
+
+  private mutating func append(_ node: ExecutionGraph.Node, to stage: Int) -> Int {
+    graph.stages[stage].nodes.append(node)
+    return graph.stages[stage].nodes.count - 1
+  }
+
+  /// Several ways inside a stage meet in a union that restores the rows' order. The union must come before its reader.
+  private mutating func connectLocally(_ sources: [Output], to node: Int, stage: Int, schema: Schema) {
+    guard sources.count > 1 else {
+      for source in sources { connect(source, .local(node: node, input: 0)) }
+      return
+    }
+    let reader = graph.stages[stage].nodes.remove(at: node)
+    let union = append(.init(name: reader.name, body: .union(schema)), to: stage)
+    let moved = append(reader, to: stage)
+    for source in sources { connect(source, .local(node: union, input: 0)) }
+    graph.stages[stage].nodes[union].destinations[nil] = [.local(node: moved, input: 0)]
+  }
+
+  private mutating func connect(_ output: Output, _ destination: ExecutionGraph.Destination) {
+    graph.stages[output.stage].nodes[output.node].destinations[output.port, default: []].append(destination)
+  }
+
+  /// Whether rows of the union of `streams` can meet in an order that depends on timing.
+  private func isUnordered(_ streams: [StreamReference]) -> Bool {
+    let all = outputs(of: streams)
+    return Set(all.map(\.stage)).count > 1 || streams.contains { unordered.contains($0.producer) }
+  }
+
+  private mutating func addKeyed(_ step: StepPlan, key: [Int], isOrderSensitive: Bool) {
+    let stage = addStage(step.name, isKeyed: !key.isEmpty)
+    let needsSort = isOrderSensitive && isUnordered(step.inputs)
+    if needsSort { _ = append(.init(name: step.name, body: .sort(step.inputSchema, key: key)), to: stage) }
+    let node = append(.init(name: step.name, body: .step(step)), to: stage)
+    if needsSort { graph.stages[stage].nodes[0].destinations[nil] = [.local(node: node, input: 0)] }
+    for output in outputs(of: step.inputs) {
+      addEdge(output, stage, 0, 0, key.isEmpty ? .single : .key(key), liveness.input(of: step))
+    }
+    finish(step, stage, node)
+  }
+
+  private mutating func addJoin(_ step: StepPlan, _ spec: JoinSpec) {
+    let stage = addStage(step.name, isKeyed: true)
+    let node = append(.init(name: step.name, body: .step(step)), to: stage)
+    for output in outputs(of: step.inputs) {
+      addEdge(output, stage, node, 0, .key(spec.leftKey), liveness.input(of: step))
+    }
+    for output in outputs(of: step.rightInputs) {
+      addEdge(output, stage, node, 1, .key(spec.rightKey), liveness.rightInput(of: step))
+    }
+    finish(step, stage, node)
+  }
+
+  private mutating func finish(_ step: StepPlan, _ stage: Int, _ node: Int) {
+    producers[step.name] = [(stage, node)]
+    unordered.insert(step.name)
+  }
+
+  private mutating func addStage(_ name: String, isKeyed: Bool) -> Int {
+    graph.stages.append(.init(name: name, parallelism: isKeyed ? plan.parallelism : 1, nodes: []))
+    return graph.stages.count - 1
+  }
+
+  private mutating func addEdge(
+    _ from: Output, _ stage: Int, _ node: Int, _ input: Int, _ distribution: Distribution, _ columns: Set<Int>
+  ) {
+    graph.edges.append(
+      .init(
+        from: from, toStage: stage, toNode: node, toInput: input, distribution: distribution, columns: columns))
+    let edge = graph.edges.count - 1
+    graph.stages[stage].inputs.append(edge)
+    connect(from, .edge(edge))
+  }
+
+  /// A sink writes in the subtasks of the keyed stages that feed it; what comes straight from a source goes to a stage of
+  /// its own, since a source's workers only take turns; a console has one writer.
+  private mutating func add(_ sink: SinkPlan) {
+    let all = outputs(of: sink.inputs)
+    var separate: [Output] = []
+    for stage in Set(all.map(\.stage)).sorted() {
+      let here = all.filter { $0.stage == stage }
+      if isSingleWriter(sink) || graph.stages[stage].source != nil {
+        separate += here
+      } else {
+        let node = append(.init(name: sink.name, body: .sink(sink)), to: stage)
+        connectLocally(here, to: node, stage: stage, schema: sink.schema)
+      }
+    }
+    guard !separate.isEmpty else { return }
+    let isSingle = isSingleWriter(sink)
+    let stage = addStage(sink.name, isKeyed: !isSingle)
+    let node = append(.init(name: sink.name, body: .sink(sink)), to: stage)
+    for output in separate {
+      addEdge(output, stage, node, 0, isSingle ? .single : .roundRobin, Set(0..<sink.schema.count))
+    }
+  }
+
+  private func isSingleWriter(_ sink: SinkPlan) -> Bool {
+    if case .console = sink.connector { return true }
+    return false
+  }
+
+  private mutating func addDeadLetters() {
+    graph.stages.append(
+      .init(name: "dead_letters", parallelism: 1, nodes: [.init(name: "dead_letters", body: .sink(plan.deadLetters))]))
+    graph.deadLetterStage = graph.stages.count - 1
+  }
+}

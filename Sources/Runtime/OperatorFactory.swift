@@ -1,0 +1,22 @@
+import Operators
+import StreamModel
+import Topology
+
+/// Makes the operator of a step.
+enum OperatorFactory {
+  static func make(_ step: StepPlan) -> any StreamOperator {
+    switch step.operation {
+    case .filter(let condition): FilterOperator(condition)
+    case .project(let spec): ProjectOperator(spec)
+    case .deduplicate(let spec): DeduplicateOperator(spec)
+    case .aggregate(let spec): AggregateOperator.make(spec)
+    case .join(let spec): JoinOperator(spec)
+    }
+  }
+
+  static func makeUnion() -> any StreamOperator { UnionOperator() }
+
+  static func makeSort(_ schema: Schema, key: [Int]) -> any StreamOperator {
+    EventTimeSortOperator(schema: schema, key: key)
+  }
+}

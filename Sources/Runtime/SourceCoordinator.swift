@@ -1,0 +1,158 @@
+import Connectors
+import Formats
+import StreamModel
+
+/// Lets several workers read one source side by side without its order being lost.
+///
+/// A worker *takes* the next chunk together with a ticket, decodes it, and then waits for its ticket's turn twice: to stamp
+/// its rows with the partition's watermark (which needs the event times of all earlier chunks), and to send its results.
+/// So decoding and everything without state runs in parallel, while the rows leave in the order in which they were read,
+/// and what they are stamped with depends on that order alone.
+///
+/// Invariant for `Sendable`: the reader is touched only under `readLock`, everything else only under `turns`.
+final class SourceCoordinator: @unchecked Sendable {
+  enum Work {
+    case chunk(RecordChunk, prologue: [UInt8])
+    /// A record that the reader itself knows to be bad.
+    case undecodable(RecordChunk, DecodeFailure)
+    case endOfPartition(SourcePartition)
+    /// Nothing came for a while.
+    case silence
+    /// Nothing follows: all input has ended, or (not complete) the job was asked to stop.
+    case end(isComplete: Bool)
+  }
+
+  struct Ticket {
+    let number: Int
+    let work: Work
+  }
+
+  private let reader: any SourceReader
+  private let rate: Double?
+  private var limiter: RateLimiter?
+  private let targetBytes: Int
+  private let readLock = Monitor()
+  private var nextTicket = 0
+  private var hasEnded = false
+  private var isStopping = false
+  /// How many bytes a record has, roughly.
+  private var bytesPerRecord = 200.0
+
+  private let turns = Monitor()
+  private var stampTurn = 0
+  private var sendTurn = 0
+  private var isClosed = false
+  private var watermarks: SourceWatermarks
+  private var lastSentWatermark = EventTimes.minimum
+  private var isIdle = false
+
+  init(reader: any SourceReader, watermarks: SourceWatermarks, rate: Double?, targetBytes: Int) {
+    self.reader = reader
+    self.watermarks = watermarks
+    self.rate = rate
+    limiter = rate.map { RateLimiter(rowsPerSecond: $0) }
+    self.targetBytes = targetBytes
+    self.watermarks.know(reader.partitions.count, now: Clock.wallMilliseconds())
+  }
+
+  // MARK: Reading
+
+  /// The next piece of work, or nil when the end was handed out already.
+  func take() throws -> Ticket? {
+    try readLock.locked {
+      if hasEnded { return nil }
+      let work = try nextWork()
+      if case .end = work { hasEnded = true }
+      defer { nextTicket += 1 }
+      return Ticket(number: nextTicket, work: work)
+    }
+  }
+
+  private func nextWork() throws -> Work {
+    while true {
+      if isStopping { return .end(isComplete: false) }
+      let rest = limiter?.waitNanoseconds(at: Clock.monotonicNanoseconds()) ?? 0
+      guard rest <= 0 else {
+        readLock.wait(milliseconds: max(1, rest / 1_000_000))
+        continue
+      }
+      switch try reader.next(targetBytes: chunkBytes) {
+      case .chunk(let chunk, let prologue): return .chunk(chunk, prologue: prologue)
+      case .undecodable(let chunk, let failure): return .undecodable(chunk, failure)
+      case .endOfPartition(let partition): return .endOfPartition(partition)
+      case .endOfInput: return .end(isComplete: true)
+      case .wait(let milliseconds):
+        readLock.wait(milliseconds: Int64(max(1, milliseconds)))
+        return .silence
+      }
+    }
+  }
+
+  /// A source with a rate is read in pieces of about 20 ms.
+  private var chunkBytes: Int {
+    guard let rate else { return targetBytes }
+    return max(1, min(targetBytes, Int(rate * 0.02 * bytesPerRecord)))
+  }
+
+  /// Records of a chunk were counted: with a rate, the next chunk waits for its time.
+  func account(records: Int, bytes: Int) {
+    guard rate != nil, records > 0 else { return }
+    readLock.locked {
+      bytesPerRecord = Double(bytes) / Double(records)
+      limiter?.take(records, at: Clock.monotonicNanoseconds())
+    }
+  }
+
+  /// No more chunks: workers finish what they have and end.
+  func stop() {
+    readLock.locked {
+      isStopping = true
+      readLock.signalAll()
+    }
+  }
+
+  // MARK: Turns
+
+  /// Waits for the ticket's turn to stamp, and stamps with the partition's watermarks.
+  func stamp<Result>(_ ticket: Int, _ body: (inout SourceWatermarks) -> Result) throws(Interruption) -> (
+    Result, EventTime
+  ) {
+    try turns.locked { () throws(Interruption) in
+      while stampTurn != ticket && !isClosed { turns.wait() }
+      if isClosed { throw .cancelled }
+      let result = body(&watermarks)
+      stampTurn += 1
+      turns.signalAll()
+      return (result, watermarks.current)
+    }
+  }
+
+  /// Waits for the ticket's turn to send, and sends. `body` gets the watermark to announce, if it has risen to `watermark`.
+  func send(
+    _ ticket: Int, watermark: EventTime, _ body: (EventTime?) throws(Interruption) -> Void
+  ) throws(Interruption) {
+    try turns.locked { () throws(Interruption) in
+      while sendTurn != ticket && !isClosed { turns.wait() }
+      if isClosed { throw .cancelled }
+    }
+    // The turn is this worker's alone until it is passed on, so sending (which may block) needs no lock.
+    let risen = watermark > lastSentWatermark ? watermark : nil
+    lastSentWatermark = max(lastSentWatermark, watermark)
+    try body(risen)
+    turns.locked {
+      sendTurn += 1
+      turns.signalAll()
+    }
+  }
+
+  /// Ends every wait with `Interruption.cancelled`.
+  func close() {
+    stop()
+    turns.locked {
+      isClosed = true
+      turns.signalAll()
+    }
+  }
+
+  func closeReader() { readLock.locked { reader.close() } }
+}

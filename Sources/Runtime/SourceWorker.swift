@@ -1,0 +1,97 @@
+import Connectors
+import Expressions
+import Formats
+import StreamModel
+
+/// One of the workers that read, decode and send one source's rows, side by side (see `SourceCoordinator`).
+final class SourceWorker {
+  private let coordinator: SourceCoordinator
+  private let builder: SourceBatchBuilder
+  private let chain: OperatorChain
+  private let edges: [EdgeWriter]
+  private let deadLetters: DeadLetterReporter
+  private let counters: NodeCounters
+  private let progress: StageProgress
+  private let onError: (DecodeFailure, RecordChunk) throws -> Bool
+
+  /// `onError` decides on a record that does not decode: whether it becomes a dead letter; it throws to fail the job.
+  init(
+    coordinator: SourceCoordinator, builder: SourceBatchBuilder, chain: OperatorChain, edges: [EdgeWriter],
+    deadLetters: DeadLetterReporter, counters: NodeCounters, progress: StageProgress,
+    onError: @escaping (DecodeFailure, RecordChunk) throws -> Bool
+  ) {
+    self.coordinator = coordinator
+    self.builder = builder
+    self.chain = chain
+    self.edges = edges
+    self.deadLetters = deadLetters
+    self.counters = counters
+    self.progress = progress
+    self.onError = onError
+  }
+
+  func run() throws {
+    while let ticket = try coordinator.take() {
+      switch ticket.work {
+      case .chunk(let chunk, let prologue):
+        try work(on: chunk, builder.build(chunk, prologue: prologue), ticket.number)
+      case .undecodable(let chunk, let failure):
+        let none = SourceBatchBuilder.Result(batches: [], failures: [failure], rowCount: 0)
+        try work(on: chunk, none, ticket.number)
+      case .endOfPartition(let partition):
+        let (_, watermark) = try coordinator.stamp(ticket.number) {
+          $0.end(partition: partition.index, now: Clock.wallMilliseconds())
+        }
+        try send(ticket.number, watermark)
+      case .silence:
+        let (isIdle, watermark) = try coordinator.stamp(ticket.number) {
+          $0.noteSilence(now: Clock.wallMilliseconds())
+        }
+        try send(ticket.number, watermark, then: isIdle ? .idle : nil)
+      case .end(let isComplete):
+        let (_, watermark) = try coordinator.stamp(ticket.number) { _ in () }
+        try send(ticket.number, isComplete ? EventTimes.maximum : watermark, then: .endOfInput)
+      }
+    }
+  }
+
+  private func work(on chunk: RecordChunk, _ result: SourceBatchBuilder.Result, _ ticket: Int) throws {
+    coordinator.account(records: result.rowCount + result.failures.count, bytes: chunk.count)
+    let (stamped, watermark) = try coordinator.stamp(ticket) { SourceWorker.stamp(result.batches, chunk, &$0) }
+    counters.rowsIn.add(result.failures.count, ordering: .relaxed)
+    counters.failed.add(result.failures.count, ordering: .relaxed)
+    counters.bytes.add(chunk.count, ordering: .relaxed)
+    for edge in edges { edge.setTurn(ticket) }
+    for batch in stamped { try chain.process(batch, input: 0) }
+    let reported = try result.failures.filter { try onError($0, chunk) }
+    if !reported.isEmpty { try deadLetters.report(reported, chunk) }
+    try send(ticket, watermark)
+  }
+
+  private static func stamp(
+    _ batches: [RecordBatch], _ chunk: RecordChunk, _ watermarks: inout SourceWatermarks
+  ) -> [RecordBatch] {
+    let now = Clock.wallMilliseconds()
+    return batches.map { batch in
+      let stamps = watermarks.observe(
+        batch.eventTimes.int64s, count: batch.count, partition: chunk.partition.index, now: now)
+      guard let stamps else { return batch }
+      return RecordBatch(
+        schema: batch.schema, columns: batch.columns, count: batch.count, eventTimes: batch.eventTimes, stamps: stamps,
+        origin: batch.origin)
+    }
+  }
+
+  private func send(_ ticket: Int, _ watermark: EventTime, then mark: StreamElement? = nil) throws {
+    try coordinator.send(ticket, watermark: watermark) { (risen) throws(Interruption) in
+      for edge in edges {
+        try edge.flush()
+        if let risen { try edge.broadcastNow(.watermark(Watermark(risen))) }
+        if let mark { try edge.broadcastNow(mark) }
+      }
+      try deadLetters.edge.flush()
+      if let mark, case .endOfInput = mark { try deadLetters.edge.broadcastNow(mark) }
+    }
+    progress.setWatermark(watermark)
+  }
+}

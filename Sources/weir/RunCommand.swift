@@ -1,0 +1,67 @@
+import ArgumentParser
+import Glibc
+import Runtime
+import Topology
+
+/// `weir run`.
+struct RunCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run a topology until its input ends or it is interrupted.")
+
+  @OptionGroup var topology: TopologyArguments
+
+  @Flag(help: "No progress line and no summary.")
+  var quiet = false
+
+  func run() async throws {
+    Signals.block()
+    let plan = try topology.load()
+    let job: Job
+    do { job = try Job(plan) } catch { throw CommandFailure.failed("weir: \(error)") }
+    let monitor = RunMonitor(job: job, showsProgress: !quiet && StandardError.isTerminal)
+    let summary: JobSummary
+    do {
+      summary = try await monitor.run()
+    } catch {
+      throw CommandFailure.failed("weir: \(plan.name) failed: \(error)")
+    }
+    if !quiet { StandardError.write(SummaryTable.render(summary, topology: plan.name)) }
+    if !summary.isComplete { throw CommandFailure.interrupted }
+  }
+}
+
+/// `weir validate`.
+struct ValidateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "validate", abstract: "Check a topology and list everything that is wrong with it.")
+
+  @OptionGroup var topology: TopologyArguments
+
+  func run() throws {
+    let plan = try topology.load()
+    StandardError.write(
+      "\(topology.file): valid: \(plan.sources.count) sources, \(plan.steps.count) steps, \(plan.sinks.count) sinks\n")
+  }
+}
+
+/// `weir explain`.
+struct ExplainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explain", abstract: "Show what a topology does: sources, steps, exchanges, sinks.")
+
+  enum Style: String, CaseIterable, ExpressibleByArgument { case text, mermaid, json }
+
+  @OptionGroup var topology: TopologyArguments
+
+  @Option(help: "text, mermaid or json.")
+  var format = Style.text
+
+  func run() throws {
+    let plan = try topology.load()
+    switch format {
+    case .text: print(PlanExplainer.text(plan))
+    case .mermaid: print(PlanExplainer.mermaid(plan))
+    case .json: print(PlanExplainer.json(plan))
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import Runtime
+
+/// What a run did, for people: one line a source, step and sink, and whether every record is accounted for.
+enum SummaryTable {
+  static func render(_ summary: JobSummary, topology: String) -> String {
+    let read = summary.nodes.filter { $0.kind == .source }.reduce(0) { $0 + $1.rowsIn }
+    let seconds = Double(summary.durationNanoseconds) / 1e9
+    var text = "\(topology): \(summary.isComplete ? "done" : "interrupted") in "
+    text += "\(Numbers.seconds(nanoseconds: summary.durationNanoseconds)), \(Numbers.grouped(read)) records"
+    if seconds > 0 { text += ", \(Numbers.grouped(Int(Double(read) / seconds))) records/s" }
+    text += "\n" + table(summary.nodes)
+    if summary.deadLetters > 0 { text += "dead letters: \(Numbers.grouped(summary.deadLetters))\n" }
+    let wrong = summary.nodes.filter { !$0.reconciles }.map(\.name)
+    text +=
+      wrong.isEmpty
+      ? "every record is accounted for\n"
+      : "counters do not reconcile at: \(wrong.joined(separator: ", ")) — please report this\n"
+    return text
+  }
+
+  private static func table(_ nodes: [NodeCounts]) -> String {
+    var rows = [["", "in", "out", "aside"]]
+    for node in nodes {
+      rows.append([
+        "\(node.kind.rawValue) \(node.name)", Numbers.grouped(node.rowsIn),
+        node.kind == .sink ? "" : Numbers.grouped(node.rowsOut), aside(node),
+      ])
+    }
+    let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      var line = "  " + row[0].padded(widths[0])
+      for column in 1...2 {
+        line += "  " + String(repeating: " ", count: widths[column] - row[column].count) + row[column]
+      }
+      return (row[3].isEmpty ? line : line + "  " + row[3]) + "\n"
+    }.joined()
+  }
+
+  private static func aside(_ node: NodeCounts) -> String {
+    var terms = node.ports.map { "\($0.port.rawValue) \(Numbers.grouped($0.rows))" }
+    if node.failed > 0 {
+      terms.append("\(node.kind == .source ? "undecodable" : "failed") \(Numbers.grouped(node.failed))")
+    }
+    return terms.joined(separator: ", ")
+  }
+}
+
+extension String {
+  fileprivate func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+}

@@ -1,0 +1,37 @@
+import ArgumentParser
+import Glibc
+import Topology
+
+/// Which topology, and what is overridden in it.
+struct TopologyArguments: ParsableArguments {
+  @Argument(help: "The topology: a YAML file.")
+  var file: String
+
+  @Option(name: .customLong("set"), help: "Override a value: --set sources.usage.path=/data/in. May be repeated.")
+  var overrides: [String] = []
+
+  /// Reads and checks the topology; every fault of it is one line on stderr and exit status 2.
+  func load() throws -> LogicalPlan {
+    do {
+      return try TopologyLoader.load(file: file, overrides: overrides, environment: Environment.all)
+    } catch {
+      throw CommandFailure.wrong(error.description)
+    }
+  }
+}
+
+/// The process's environment variables.
+enum Environment {
+  static var all: [String: String] {
+    var variables: [String: String] = [:]
+    var cursor = environ
+    while let entry = cursor.pointee {
+      let text = String(cString: entry)
+      if let separator = text.firstIndex(of: "=") {
+        variables[String(text[..<separator])] = String(text[text.index(after: separator)...])
+      }
+      cursor += 1
+    }
+    return variables
+  }
+}

@@ -1,0 +1,110 @@
+import Foundation
+import Testing
+
+/// The release binary, run as a user runs it.
+enum WeirProcess {
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  /// `WEIR_BINARY`, as `scripts/test` sets it, or the release build of this checkout.
+  static var binary: URL {
+    ProcessInfo.processInfo.environment["WEIR_BINARY"].map { URL(fileURLWithPath: $0) }
+      ?? root.appendingPathComponent(".build/release/weir")
+  }
+
+  struct Result {
+    let status: Int32
+    let output: String
+    let errors: String
+    var lines: [String] { output.split(separator: "\n").map(String.init) }
+  }
+
+  /// Runs `weir` with `arguments` to its end.
+  static func run(_ arguments: [String], environment: [String: String] = [:], in folder: URL? = nil) throws -> Result {
+    let running = try start(arguments, environment: environment, in: folder)
+    return running.wait()
+  }
+
+  /// A process that is still going.
+  final class Running {
+    let process = Process()
+    let outputFile: URL
+    let errorFile: URL
+
+    init() {
+      let folder = FileManager.default.temporaryDirectory
+      outputFile = folder.appendingPathComponent("weir-\(UUID().uuidString).out")
+      errorFile = folder.appendingPathComponent("weir-\(UUID().uuidString).err")
+    }
+
+    var outputSoFar: String { (try? String(contentsOf: outputFile, encoding: .utf8)) ?? "" }
+
+    func wait() -> Result {
+      process.waitUntilExit()
+      let status = process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
+      let output = outputSoFar
+      let errors = (try? String(decoding: Data(contentsOf: errorFile), as: UTF8.self)) ?? ""
+      try? FileManager.default.removeItem(at: outputFile)
+      try? FileManager.default.removeItem(at: errorFile)
+      return Result(status: status, output: output, errors: errors)
+    }
+  }
+
+  static func start(_ arguments: [String], environment: [String: String] = [:], in folder: URL? = nil) throws -> Running
+  {
+    let running = Running()
+    running.process.executableURL = binary
+    running.process.arguments = arguments
+    running.process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+    if let folder { running.process.currentDirectoryURL = folder }
+    for file in [running.outputFile, running.errorFile] {
+      _ = FileManager.default.createFile(atPath: file.path, contents: nil)
+    }
+    running.process.standardInput = FileHandle.nullDevice
+    running.process.standardOutput = try FileHandle(forWritingTo: running.outputFile)
+    running.process.standardError = try FileHandle(forWritingTo: running.errorFile)
+    try running.process.run()
+    return running
+  }
+}
+
+/// A folder of a test's own, removed with it.
+final class TestFolder {
+  let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  var path: String { url.path }
+
+  @discardableResult
+  func write(_ name: String, _ text: String) throws -> String { try write(name, Data(text.utf8)) }
+
+  @discardableResult
+  func write(_ name: String, _ data: Data) throws -> String {
+    let file = url.appendingPathComponent(name)
+    try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try data.write(to: file)
+    return file.path
+  }
+
+  /// Paths below the folder, sorted.
+  var contents: [String] {
+    let all = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
+    return all.sorted()
+  }
+
+  /// All lines of the visible files in a sink's folder, sorted.
+  func rows(in folder: String) -> [String] {
+    let base = url.appendingPathComponent(folder)
+    let files = FileManager.default.enumerator(atPath: base.path)?.compactMap { $0 as? String } ?? []
+    return files.filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.flatMap { file -> [String] in
+      let text = (try? String(contentsOf: base.appendingPathComponent(file), encoding: .utf8)) ?? ""
+      return text.split(separator: "\n").map(String.init)
+    }.sorted()
+  }
+}
