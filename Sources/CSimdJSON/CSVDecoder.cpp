@@ -98,8 +98,7 @@ class CSVDecoder final : public weir_decoder {
 
   /// What follows an unclosed quote is one failure, in pieces of at most `maxRecordBytes`.
   void rejectRest(size_t start) {
-    writer.reject(start, 0, {});
-    --writer.failures.count;  // undoes what the record stored; the pieces are noted here
+    writer.abandon();
     for (size_t from = start; from < writer.length; from += maxRecordBytes) {
       size_t rest = writer.length - from;
       size_t length = rest < maxRecordBytes ? rest : maxRecordBytes;

@@ -6,12 +6,12 @@
 namespace weir {
 
 /// The raw text of a name that some record had at this place, quotes included, and the field it is.
-struct NameSlot {
+struct alignas(64) NameSlot {
   static constexpr size_t kMostBytes = 62;  // below the padding behind a chunk
   uint64_t words[2] = {0, 0};
   uint64_t masks[2] = {~0ull, ~0ull};  // matches nothing: no name begins with a zero byte
-  size_t length = 0;
-  Field *field = nullptr;  // null: a field that the schema lacks
+  Field *field = nullptr;              // null: a field that the schema lacks
+  uint32_t length = 0;
   uint8_t text[64] = {};
 
   bool matches(Text at) const {
@@ -23,7 +23,7 @@ struct NameSlot {
     *this = NameSlot();
     field = target;
     if (textLength > kMostBytes) return;
-    length = textLength;
+    length = uint32_t(textLength);
     std::memcpy(text, at, textLength);
     for (int index = 0; index < 2; ++index) {
       words[index] = load8(text + 8 * index);

@@ -5,6 +5,10 @@
 //    spans a line and lines are independent. Where it fails, every line of that block is indexed on its own.
 // 2. Each line's index is walked once; values go from the raw text into their columns. Nothing is built in between, and the
 //    order of a record's fields is predicted from the record before.
+//
+// Where a line ends need not be known to walk its record: a line end within a record is a blank between tokens. So a block
+// is walked without looking for line ends; a record with blanks is looked through afterwards. At the first record that is
+// not right, that one and the rest of the block are walked again line by line, each within its limits.
 #include "FieldNames.hpp"
 #include "JSONText.hpp"
 
@@ -25,7 +29,7 @@ class JSONDecoder final : public weir_decoder {
 
   void begin(size_t from) override {
     position = blockEnd = from;
-    isByLine = false;
+    mode = Mode::wholeBlock;
   }
 
   bool run(size_t rowCapacity) override {
@@ -33,7 +37,7 @@ class JSONDecoder final : public weir_decoder {
       if (writer.row == rowCapacity) return false;
       if (position == blockEnd) {
         beginBlock();
-      } else {
+      } else if (mode != Mode::wholeBlock || !decodeWithoutLimit()) {
         decodeLine();
       }
     }
@@ -41,7 +45,14 @@ class JSONDecoder final : public weir_decoder {
   }
 
  private:
-  static constexpr size_t kBlockBytes = 32 << 10;  // with its index it stays in the second-level cache
+  /// How the lines of the block at hand are walked.
+  enum class Mode {
+    wholeBlock,    // by the block's index, line ends unknown; goes to `withinLimits` at the first odd record
+    withinLimits,  // by the block's index, line by line
+    lineByLine,    // each line with an index of its own, as the block has none
+  };
+
+  static constexpr size_t kBlockBytes = 16 << 10;  // with its index it stays near the processor
   static constexpr size_t kSlots = 256;
   static constexpr size_t kSentinels = 8;
   static constexpr size_t kLookahead = 4;
@@ -51,7 +62,7 @@ class JSONDecoder final : public weir_decoder {
   size_t maxDepth;
   size_t position = 0;
   size_t blockEnd = 0;
-  bool isByLine = false;
+  Mode mode = Mode::wholeBlock;
   std::unique_ptr<simdjson::internal::dom_parser_implementation> indexer;
   size_t indexerCapacity = 0;
   NameSlot slots[kSlots];
@@ -61,6 +72,7 @@ class JSONDecoder final : public weir_decoder {
   const uint32_t *cursor = nullptr;   // the first index entry not used up
   Text nextBackslash = nullptr;       // no backslash lies between the last string asked about and here
   weir_failure rejection{};
+  bool hasBlanks = false;             // the record has blanks between its tokens
 
   void predict(size_t index) {
     Field &field = writer.fields[index];
@@ -86,7 +98,9 @@ class JSONDecoder final : public weir_decoder {
       newline = static_cast<Text>(std::memchr(start + kBlockBytes, '\n', rest - kBlockBytes));
       blockEnd = newline ? size_t(newline - writer.bytes) + 1 : writer.length;
     }
-    isByLine = blockEnd - position > maxRecordBytes || index(start, blockEnd - position) != simdjson::SUCCESS;
+    size_t length = blockEnd - position;
+    bool isIndexed = length <= maxRecordBytes && index(start, length) == simdjson::SUCCESS;
+    mode = isIndexed ? Mode::wholeBlock : Mode::lineByLine;
   }
 
   /// Runs simdjson's first stage. An index of nothing but blanks is empty.
@@ -118,6 +132,51 @@ class JSONDecoder final : public weir_decoder {
     indexerCapacity = capacity;
   }
 
+  /// Decodes the record at `position` not knowing where its line ends. False: it is for `decodeLine`.
+  bool decodeWithoutLimit() {
+    auto limit = uint32_t(writer.bytes + blockEnd - base);
+    skipBlankLines(limit);
+    if (position == blockEnd) return true;
+    const uint32_t *first = cursor;
+    writer.beginRecord();
+    hasBlanks = false;
+    size_t end = 0;
+    if (WEIR_LIKELY(parseRecord(limit, false) && findLineEnd(end))) {
+      size_t length = end - position;
+      size_t next = end + (end != blockEnd);
+      if (length > 0 && writer.bytes[end - 1] == '\r') --length;
+      writer.commit(position, length);
+      position = next;
+      return true;
+    }
+    writer.abandon();
+    cursor = first;
+    nextBackslash = nullptr;
+    mode = Mode::withinLimits;
+    return false;
+  }
+
+  /// Moves to the line of the next token, or to the block's end.
+  void skipBlankLines(uint32_t limit) {
+    Text token = base + (*cursor < limit ? *cursor : limit);
+    if (WEIR_LIKELY(token == writer.bytes + position)) return;
+    Text start = writer.bytes + position;
+    auto newline = static_cast<Text>(memrchr(start, '\n', size_t(token - start)));
+    if (newline) position = size_t(newline - writer.bytes) + 1;
+    if (*cursor >= limit) position = blockEnd;
+  }
+
+  /// The line end behind the record that was just walked; false when there is text before it, or a line end in the record.
+  bool findLineEnd(size_t &end) {
+    Text close = base + cursor[-1];
+    Text at = close + 1, stop = base + cursor[0];
+    while (at != stop && *at != '\n') ++at;
+    if (at == stop && stop != writer.bytes + blockEnd) return false;
+    end = size_t(at - writer.bytes);
+    Text start = writer.bytes + position;
+    return !hasBlanks || !std::memchr(start, '\n', size_t(close - start));
+  }
+
   void decodeLine() {
     size_t start = position;
     Text line = writer.bytes + start;
@@ -126,7 +185,7 @@ class JSONDecoder final : public weir_decoder {
     position = newline ? end + 1 : end;
     size_t length = end - start;
     if (length > 0 && line[length - 1] == '\r') --length;
-    if (WEIR_UNLIKELY(isByLine)) {
+    if (mode == Mode::lineByLine) {
       if (length == 0) return;
       Reason reason = length <= maxRecordBytes ? indexLine(line, end - start) : Reason(WEIR_RECORD_TOO_LONG);
       if (reason != WEIR_OK) return rejectLine(start, length, reason);
@@ -135,7 +194,7 @@ class JSONDecoder final : public weir_decoder {
     if (*cursor >= limit) return;  // blank
     const uint32_t *first = cursor;
     writer.beginRecord();
-    if (WEIR_LIKELY(parseRecord(limit))) return writer.commit(start, length);
+    if (WEIR_LIKELY(parseRecord(limit, true))) return writer.commit(start, length);
     writer.reject(start, length, rejection);
     cursor = first;
     while (*cursor < limit) ++cursor;
@@ -160,33 +219,42 @@ class JSONDecoder final : public weir_decoder {
   // Records
 
   /// Walks the record at `cursor`, all of whose entries are below `limit`. False: it is no JSON object (`rejection`).
-  bool parseRecord(uint32_t limit) {
+  __attribute__((always_inline)) bool parseRecord(uint32_t limit, bool isWholeLine) {
+    Text base = this->base;
     const uint32_t *entry = cursor;
-    if (base[*entry] != '{') return refuse(WEIR_NOT_AN_OBJECT, *entry, limit);
-    ++entry;
-    if (base[*entry] != '}') {
-      NameSlot *slot = slots;
-      for (;;) {
-        if (WEIR_UNLIKELY(!slot->matches(base + entry[0]))) {
+    if (WEIR_UNLIKELY(base[*entry] != '{')) return refuse(WEIR_NOT_AN_OBJECT, *entry, limit);
+    uint32_t before = *entry++;
+    uint32_t gaps = 0;
+    if (WEIR_UNLIKELY(base[*entry] == '}')) {
+      if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit);
+      gaps = *entry++ - before - 1;
+    } else {
+      for (NameSlot *slot = slots;; slot += slot != slots + kSlots - 1) {
+        Text name = base + entry[0];
+        if (WEIR_UNLIKELY(!slot->matches(name))) {
           slot = findSlot(slot, entry, limit);
           if (!slot) return false;
         }
         if (WEIR_UNLIKELY(base[entry[1]] != ':')) return refuse(WEIR_EXPECTED_COLON, entry[1], limit, slot->field);
         if (WEIR_UNLIKELY(entry[2] >= limit)) return refuse(WEIR_INCOMPLETE, limit, limit, slot->field);
-        entry = slot->field ? storeValue(*slot->field, entry + 2, limit) : skip(entry + 2, limit, nullptr);
+        gaps |= (entry[0] - before - 1) | (entry[1] - entry[0] - slot->length) | (entry[2] - entry[1] - 1);
+        if (WEIR_LIKELY(slot->field != nullptr)) {
+          writer.see(*slot->field);
+          if (WEIR_LIKELY(storePlainValue(*slot->field, base, entry + 2))) entry += 3;
+          else entry = storeValue(*slot->field, entry + 2, limit);
+        } else {
+          entry = isPlainText(base, entry + 2) ? entry + 3 : skip(entry + 2, limit, nullptr);
+        }
         if (WEIR_UNLIKELY(!entry)) return false;
-        if (slot != slots + kSlots - 1) ++slot;
-        if (WEIR_UNLIKELY(*entry >= limit)) return refuse(WEIR_INCOMPLETE, limit, limit);
-        uint8_t byte = base[*entry++];
-        if (byte == ',') continue;
-        if (WEIR_LIKELY(byte == '}')) break;
-        return refuse(WEIR_EXPECTED_COMMA, entry[-1], limit);
+        before = *entry++;
+        if (WEIR_UNLIKELY(before >= limit)) return refuse(WEIR_INCOMPLETE, limit, limit);
+        if (base[before] == ',') continue;
+        if (WEIR_LIKELY(base[before] == '}')) break;
+        return refuse(WEIR_EXPECTED_COMMA, before, limit);
       }
-    } else {
-      if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit);
-      ++entry;
     }
-    if (WEIR_UNLIKELY(*entry < limit)) return refuse(WEIR_TRAILING_TEXT, *entry, limit);
+    if (isWholeLine && WEIR_UNLIKELY(*entry < limit)) return refuse(WEIR_TRAILING_TEXT, *entry, limit);
+    hasBlanks |= gaps != 0;
     cursor = entry;
     return true;
   }
@@ -223,8 +291,47 @@ class JSONDecoder final : public weir_decoder {
 
   // Values. Each takes the value's entry and returns the entry behind it, null after `refuse`.
 
+  /// Whether the value is a string without escapes and with no blank behind.
+  __attribute__((always_inline)) bool isPlainText(Text base, const uint32_t *entry) {
+    Text value = base + entry[0], end = base + entry[1];
+    return *value == '"' && end[-1] == '"' && !hasEscape(value + 1, end - 1);
+  }
+
+  /// Stores the values that records mostly have: no escapes, no blank behind, nothing wrong. False: `storeValue` decides.
+  __attribute__((always_inline)) bool storePlainValue(Field &field, Text base, const uint32_t *entry) {
+    Text value = base + entry[0], end = base + entry[1];
+    int64_t number;
+    switch (field.kind) {
+      case WEIR_KIND_STRING:
+        if (!isPlainText(base, entry)) return false;
+        field.storeView(writer.row, uint64_t(value + 1 - writer.bytes), uint64_t(end - value - 2));
+        return true;
+      case WEIR_KIND_TIMESTAMP:
+        if (!isPlainText(base, entry)) return false;
+        if (readTimestamp(value + 1, end - 1, field.memo, number) != WEIR_OK) return false;
+        field.store(writer.row, number);
+        return true;
+      case WEIR_KIND_DECIMAL64:
+        if (readDecimal64(value, end, field.precision, field.scale, number) != WEIR_OK) return false;
+        field.store(writer.row, number);
+        return true;
+      case WEIR_KIND_INT64:
+        if (!readShortDecimal(value, end, 0, number)) return false;
+        field.store(writer.row, number);
+        return true;
+      case WEIR_KIND_BOOLEAN: {
+        bool isTrue = isLiteral(value, end, "true", 4);
+        if (!isTrue && !isLiteral(value, end, "false", 5)) return false;
+        field.store(writer.row, uint8_t(isTrue));
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  /// Stores any value, or notes what is wrong with it.
   const uint32_t *storeValue(Field &field, const uint32_t *entry, uint32_t limit) {
-    writer.see(field);
     Reason reason = WEIR_WRONG_TYPE;
     Text value = base + entry[0];
     if (*value == '"') {
@@ -233,7 +340,7 @@ class JSONDecoder final : public weir_decoder {
         reason = storeEscaped(field, start, end);
       } else if (field.kind == WEIR_KIND_STRING) {
         field.storeView(writer.row, uint64_t(start - writer.bytes), uint64_t(end - start));
-        return entry + 1;
+        reason = WEIR_OK;
       } else {
         reason = writer.storeQuoted(field, start, end);
       }
@@ -287,6 +394,7 @@ class JSONDecoder final : public weir_decoder {
       if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit, field), nullptr;
       uint8_t byte = base[*entry];
       if (byte == '{' || byte == '[') {
+        hasBlanks = true;  // there may be
         if (depth == maxDepth) return refuse(WEIR_TOO_DEEP, *entry, limit, field), nullptr;
         nesting.items[depth++] = byte;
         ++entry;
@@ -346,15 +454,17 @@ class JSONDecoder final : public weir_decoder {
   // Tokens
 
   /// The closing quote of the string at `entry`: the last byte before the next entry that is no blank.
-  Text closingQuote(const uint32_t *entry) const {
+  Text closingQuote(const uint32_t *entry) {
     Text quote = base + entry[1] - 1;
+    hasBlanks |= *quote != '"';
     while (WEIR_UNLIKELY(*quote != '"')) --quote;
     return quote;
   }
 
   /// The end of the number or literal at `entry`.
-  Text tokenEnd(const uint32_t *entry) const {
+  Text tokenEnd(const uint32_t *entry) {
     Text end = base + entry[1];
+    hasBlanks |= isBlank(end[-1]);
     while (WEIR_UNLIKELY(isBlank(end[-1]))) --end;
     return end;
   }

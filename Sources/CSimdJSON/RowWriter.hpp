@@ -31,19 +31,19 @@ struct Area {
 };
 
 /// A field of the schema, what the record at hand gave it, and where its values go.
-struct Field {
+struct alignas(64) Field {
+  uint8_t *values = nullptr;  // null: checked and not kept
+  uint8_t *validity = nullptr;
+  uint64_t seen = 0;  // the last record (its generation) that had the field
   uint8_t kind = 0;
   uint8_t precision = 0;
   uint8_t scale = 0;
   bool nullable = false;
-  bool usesTextArea = false;
   int32_t column = -1;
-  uint8_t *values = nullptr;  // null: checked and not kept
-  uint8_t *validity = nullptr;
-  uint64_t seen = 0;    // the last record (its generation) that had the field
+  DateMemo memo;
+  bool usesTextArea = false;
   uint64_t failed = 0;  // the last record in which its value was at fault
   size_t nulls = 0;
-  DateMemo memo;
   weir_failure failure{};
   uint8_t *name = nullptr;
   size_t nameLength = 0;
@@ -153,13 +153,18 @@ class RowWriter {
     ++row;
   }
 
-  /// Drops what the record stored and notes why.
-  void reject(size_t start, size_t recordLength, weir_failure failure) {
+  /// Drops what the record stored.
+  void abandon() {
     for (size_t index = 0; index < fieldCount; ++index) {
       if (fields[index].isNull(row)) fields[index].clearNull(row);
     }
     textArea.count = textStart;
     bytesArea.count = bytesStart;
+  }
+
+  /// Drops what the record stored and notes why.
+  void reject(size_t start, size_t recordLength, weir_failure failure) {
+    abandon();
     failure.start = uint32_t(start);
     failure.length = uint32_t(recordLength);
     *failures.reserve(1) = failure;

@@ -127,25 +127,59 @@ inline Reason readLongDecimal(Text text, Text end, unsigned precision, unsigned 
   return WEIR_OK;
 }
 
+/// The decimal digits at the front of eight bytes, as a count and a number.
+struct DigitRun {
+  unsigned count;
+  uint64_t value;  // meaningless when the count is 0
+};
+
+/// Reads up to eight digits without a branch on how many there are.
+inline DigitRun readDigitRun(Text text) {
+  uint64_t digits = load8(text) ^ 0x3030303030303030ull;
+  // The lowest byte that is no digit is found rightly; carries disturb only what lies above it.
+  uint64_t others = ((digits + 0x7676767676767676ull) | digits) & 0x8080808080808080ull;
+  unsigned count = others ? unsigned(__builtin_ctzll(others)) >> 3 : 8;
+  uint64_t value = digits << ((64 - 8 * count) & 63);
+  value = (value * 10 + (value >> 8)) & 0x00FF00FF00FF00FFull;
+  value = (value * 100 + (value >> 16)) & 0x0000FFFF0000FFFFull;
+  value = (value * 10000 + (value >> 32)) & 0xFFFFFFFFull;
+  return {count, value};
+}
+
+/// Appends the digits at `text` to `value` and moves behind them; returns how many, at most 19 (value is then 19 digits).
+inline unsigned readDigits(Text &text, uint64_t &value) {
+  DigitRun run = readDigitRun(text);
+  text += run.count;
+  if (WEIR_LIKELY(run.count < 8)) {
+    value = run.count ? value * kPowersOfTen[run.count] + run.value : value;
+    return run.count;
+  }
+  value = value * kPowersOfTen[8] + run.value;
+  unsigned count = 8;
+  while (isDigit(*text) && count < 19) {
+    value = value * 10 + (*text++ - '0');
+    ++count;
+  }
+  return count;
+}
+
 /// The common decimals: no exponent, at most 18 digits once scaled. False where the long way has to decide.
 inline bool readShortDecimal(Text text, Text end, unsigned scale, int64_t &value) {
-  bool negative = text != end && *text == '-';
-  if (negative) ++text;
-  if (end - text > 19) return false;
+  bool negative = *text == '-';
+  text += negative;
   Text first = text;
   uint64_t digits = 0;
-  while (text != end && isDigit(*text)) digits = digits * 10 + (*text++ - '0');
-  size_t whole = size_t(text - first);
+  unsigned whole = readDigits(text, digits), fraction = 0;
   if (whole == 0 || whole + scale > 18 || (*first == '0' && whole > 1)) return false;
-  unsigned fraction = 0;
   if (text != end) {
-    if (*text++ != '.') return false;
-    Text firstFraction = text;
-    while (text != end && isDigit(*text)) digits = digits * 10 + (*text++ - '0');
-    fraction = unsigned(text - firstFraction);
+    if (*text != '.') return false;
+    ++text;
+    fraction = readDigits(text, digits);
     if (text != end || fraction == 0 || fraction > scale) return false;
+    digits *= kPowersOfTen[scale - fraction];
+  } else {
+    digits *= kPowersOfTen[scale];
   }
-  digits *= kPowersOfTen[scale - fraction];
   value = negative ? -int64_t(digits) : int64_t(digits);
   return true;
 }
@@ -293,6 +327,12 @@ inline bool readZone(Text text, Text end, int64_t &milliseconds) {
   return true;
 }
 
+inline bool readThreeDigits(Text text, int64_t &value) {
+  unsigned first = text[0] - unsigned('0'), second = text[1] - unsigned('0'), third = text[2] - unsigned('0');
+  value = int64_t(first * 100 + second * 10 + third);
+  return first <= 9 && second <= 9 && third <= 9;
+}
+
 /// RFC 3339 with a zone, no digits lost beyond milliseconds, years 1 to 9999.
 inline Reason readTimestamp(Text text, Text end, DateMemo &memo, int64_t &time) {
   if (end - text < 20) return WEIR_BAD_TIMESTAMP;
@@ -308,9 +348,11 @@ inline Reason readTimestamp(Text text, Text end, DateMemo &memo, int64_t &time) 
   if ((text[10] | 0x20) != 't' || !eachAtMost(clock, 0x0909000909000909ull)) return WEIR_BAD_TIMESTAMP;
   unsigned hour = pairAt(clock, 0), minute = pairAt(clock, 3), second = pairAt(clock, 6);
   if (hour > 23 || minute > 59 || second > 59) return WEIR_BAD_TIMESTAMP;
-  int64_t fraction, offset;
+  int64_t fraction, offset = 0;
   text += 19;
-  if (!readFraction(text, end, fraction) || !readZone(text, end, offset)) return WEIR_BAD_TIMESTAMP;
+  if (WEIR_LIKELY(end - text == 5 && text[0] == '.' && text[4] == 'Z' && readThreeDigits(text + 1, fraction))) {
+    // `.123Z`
+  } else if (!readFraction(text, end, fraction) || !readZone(text, end, offset)) return WEIR_BAD_TIMESTAMP;
   time = memo.milliseconds + int64_t((hour * 60 + minute) * 60 + second) * 1000 + fraction - offset;
   return time >= kEarliestTime && time <= kLatestTime ? WEIR_OK : WEIR_OUT_OF_RANGE;
 }
