@@ -1,0 +1,134 @@
+import StreamModel
+import Testing
+
+@testable import Formats
+
+/// Random lines, whole and damaged, against the reference.
+@Suite struct JSONPropertyTests {
+  private static let schema = Schema([
+    Field("id", .string, nullable: false), Field("flag", .boolean), Field("count", .int64), Field("ratio", .double),
+    Field("amount", .decimal(precision: 18, scale: 3)), Field("total", .decimal(precision: 38, scale: 6)),
+    Field("data", .bytes), Field("day", .date), Field("at", .timestamp), Field("note", .string),
+  ])
+
+  private static let values: [String: [String]] = [
+    "id": [#""a""#, #""""#, #""é\n""#, #""\ud83d\ude00x""#, "null", "1"],
+    "flag": ["true", "false", "null", "0", "True"],
+    "count": ["0", "-17", "1e2", "1.0", "9223372036854775807", "9223372036854775808", "null", "12345678", "123456789"],
+    "ratio": [
+      "0.1", "1e309", "-0", "123.456e-7", "2.2250738585072011e-308", "1e-400", "9007199254740993", "null", "1.",
+    ],
+    "amount": ["1.5", "\"2.25\"", "1.2345", "999999999999999.999", "1e15", "0.0000", "-0.001", "\"x\"", "null"],
+    "total": [
+      "1.5", "12345678901234567890.123456", "\"99999999999999999999999999999999.999999\"", "1e32", "0.0000001",
+    ],
+    "data": [#""""#, #""AAEC""#, #""YWI=""#, #""YWJ=""#, #""Y\u0057I=""#, "null"],
+    "day": [#""2024-02-29""#, #""2023-02-29""#, "null", "5"],
+    "at": [
+      #""2026-01-01T00:00:00.000Z""#, #""2026-01-01T00:00:00Z""#, #""2026-01-01T10:20:30.5+05:30""#, "1767225600000",
+      #""2026-01-01T00:00:00""#, #""2026-06-30T12:34:56.789Z""#, "null", "1e99",
+    ],
+    "note": [#""plain""#, #""with \" and \\""#, #""{\"id\":1}""#, "null", #""\q""#, "[1]"],
+    "other": ["1", "[1,{\"id\":\"x\"}]", "{}", "{\"a\":{\"b\":[null]}}", #""skip \u0041""#, "[1,]", "nul", "true"],
+  ]
+
+  private static func line(_ random: inout TestRandom) -> [UInt8] {
+    let blank = { (random: inout TestRandom) in random.chance(12) ? random.pick([" ", "\t", "  ", "\r", " \n"]) : "" }
+    var names = schema.fields.map(\.name)
+    if random.chance(3) { names.shuffle(using: &random) }
+    if random.chance(3) { names.insert("other", at: random.below(names.count)) }
+    if random.chance(5) { names.remove(at: random.below(names.count)) }
+    if random.chance(5) { names.insert(random.pick(names), at: random.below(names.count)) }
+    var text = blank(&random) + "{"
+    for (index, name) in names.enumerated() {
+      if index > 0 { text += "," + blank(&random) }
+      let choices = values[name] ?? []
+      let value = random.chance(3) ? random.pick(choices) : choices[0]
+      text += "\"\(name)\"" + blank(&random) + ":" + blank(&random) + value + blank(&random)
+    }
+    return Array((text + "}").utf8)
+  }
+
+  private static func lines(_ random: inout TestRandom) -> [UInt8] {
+    var bytes: [UInt8] = []
+    let damage = random.pick([0, 0, 3, 30])
+    for _ in 0..<random.pick([1, 3, 40, 400]) {
+      var line = line(&random)
+      if damage > 0, random.chance(damage) { line = random.mutated(line) }
+      bytes += line + (random.chance(8) ? [0x0D, 0x0A] : [0x0A])
+      if random.chance(20) { bytes += [0x0A] }
+    }
+    if random.chance(2) { bytes.removeLast() }
+    return bytes
+  }
+
+  @Test func theDecoder_readsWhatTheReferenceReads() {
+    var random = TestRandom()
+    let decoder = JSONDecoder(schema: Self.schema, materialize: Array(0..<Self.schema.count))
+    var rows = 0
+    var failures = 0
+    defer { #expect(rows > 500 && failures > 500, "seed \(random.seed): the lines prove little") }
+    for _ in 0..<120 {
+      let bytes = Self.lines(&random)
+      let decoded = decoder.decode(chunk(bytes, offset: 1), prologue: []).outcomes
+      let expected = JSONReference(schema: Self.schema).outcomes(bytes)
+      let good = expected.filter { if case .row = $0 { true } else { false } }.count
+      rows += good
+      failures += expected.count - good
+      guard decoded != expected else { continue }
+      for (left, right) in zip(decoded, expected) where left != right {
+        Issue.record("seed \(random.seed): decoded \(left), expected \(right)")
+        return
+      }
+      Issue.record("seed \(random.seed): decoded \(decoded.count) records, expected \(expected.count)")
+      return
+    }
+  }
+
+  @Test func wherever_chunksAreCut_theRowsAreTheSame() {
+    var random = TestRandom()
+    let decoder = JSONDecoder(schema: Self.schema, materialize: Array(0..<Self.schema.count))
+    for _ in 0..<40 {
+      let bytes = Self.lines(&random)
+      let whole = decoder.decode(chunk(bytes, offset: 1), prologue: []).outcomes
+      var pieces: [Outcome] = []
+      for piece in cut(bytes, by: LineSplitter(), &random) {
+        let decoded = decoder.decode(chunk(Array(bytes[piece]), offset: Int64(piece.lowerBound) + 1), prologue: [])
+        pieces += decoded.outcomes.map { $0.shifted(by: piece.lowerBound) }
+      }
+      #expect(pieces == whole, "seed \(random.seed)")
+    }
+  }
+
+  @Test func noBytes_crashIt_andEveryLineIsAccountedFor() {
+    var random = TestRandom()
+    let decoder = JSONDecoder(schema: Self.schema, materialize: [0, 5, 9])
+    for _ in 0..<1500 {
+      var bytes = Self.line(&random) + [0x0A] + Self.line(&random)
+      for _ in 0..<random.below(4) { bytes = random.mutated(bytes) }
+      if random.chance(10) { bytes = (0..<random.below(300)).map { _ in UInt8.random(in: 0...255, using: &random) } }
+      let decoded = decoder.decode(chunk(bytes, offset: 1), prologue: [])
+      let lines = bytes.split(separator: 0x0A).filter { !$0.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D } }
+      #expect(decoded.rows.count + decoded.failures.count == lines.count, "seed \(random.seed): \(bytes)")
+    }
+  }
+}
+
+/// Cuts `bytes` as a reader would: random reads, chunks up to the splitter's ends.
+func cut(_ bytes: [UInt8], by splitter: any RecordSplitter, _ random: inout TestRandom) -> [Range<Int>] {
+  var splitter = splitter
+  var pieces: [Range<Int>] = []
+  var start = 0
+  var scanned = 0
+  var read = 0
+  while start < bytes.count {
+    if scanned == read - start { read = min(bytes.count, read + 1 + random.below(random.pick([3, 50, 1000]))) }
+    let end = bytes[start..<read].withUnsafeBufferPointer {
+      splitter.lastRecordEnd(in: $0, scanned: scanned, isAtEnd: read == bytes.count)
+    }
+    if end > 0 { pieces.append(start..<start + end) }
+    start += end
+    scanned = read - start
+  }
+  return pieces
+}
