@@ -72,9 +72,10 @@ final class AggregateInputs {
     guard argument?.validity != nil || filter != nil else { return nil }
     let mask = memory.reserve(count)
     mask.update(repeating: 1, count: count)
-    if let filter { for row in 0..<count { mask[row] = filter.booleans[row] } }
-    if let argument, argument.validity != nil {
-      for row in 0..<count where !argument.isValid(row) { mask[row] = 0 }
+    if let filter { mask.update(from: filter.booleans, count: count) }
+    for column in [argument, filter] {
+      guard let column, column.validity != nil else { continue }
+      for row in 0..<count where !column.isValid(row) { mask[row] = 0 }
     }
     return mask
   }
@@ -102,8 +103,8 @@ final class AggregateInputs {
       for failure in filter?.failures ?? [] where reasons[failure.row] == nil {
         reasons[failure.row] = failure.reason
       }
-      for failure in call.argument.map({ evaluations[$0].failures }) ?? []
-      where reasons[failure.row] == nil && filter.map({ $0.column.booleans[failure.row] != 0 }) ?? true {
+      for failure in call.argument.map({ evaluations[$0].failures }) ?? [] where reasons[failure.row] == nil {
+        if let filter, filter.column.value(at: failure.row) != .boolean(true) { continue }
         reasons[failure.row] = failure.reason
       }
     }

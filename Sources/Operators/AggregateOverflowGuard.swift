@@ -15,7 +15,7 @@ final class AggregateOverflowGuard {
   }
 
   private var sums: [Sum] = []
-  private var rowsSinceCount = Int.max / 2
+  private var rowsSinceCount = 1 << 40
 
   init(_ plan: AggregatePlan) {
     for (index, call) in plan.calls.enumerated() {
@@ -42,6 +42,12 @@ final class AggregateOverflowGuard {
       }
     }
     return isSafe
+  }
+
+  /// Counts the sums before the next batch: state has come from elsewhere.
+  func forget() {
+    for index in sums.indices { sums[index].bound = .infinity }
+    rowsSinceCount = 1 << 40
   }
 
   private var isSafe: Bool { sums.allSatisfy { $0.bound < $0.accumulator.limit.safeMagnitude } }

@@ -57,6 +57,7 @@ private struct CallBuilder {
   var calls: [AggregatePlan.Call] = []
   var expressions: [ScalarExpression] = []
   private var callPositions: [[String]: Int] = [:]
+  /// By type and text: an argument may have been cast without its text saying so.
   private var expressionPositions: [String: Int] = [:]
 
   mutating func position(of call: AggregateCall, _ layout: inout RecordLayout) -> Int {
@@ -71,9 +72,10 @@ private struct CallBuilder {
   }
 
   private mutating func position(of expression: ScalarExpression) -> Int {
-    if let known = expressionPositions[expression.text] { return known }
+    let name = "\(expression.type) \(expression.text)"
+    if let known = expressionPositions[name] { return known }
     expressions.append(expression)
-    expressionPositions[expression.text] = expressions.count - 1
+    expressionPositions[name] = expressions.count - 1
     return expressions.count - 1
   }
 }

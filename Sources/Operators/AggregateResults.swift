@@ -17,7 +17,7 @@ enum PaneLabel: String {
 /// result that an expression has no value for, such as a division by a count of zero, is a dead letter.
 ///
 /// Late results happened before the watermark that was handed on; they carry as stamp the watermark of the row that changed
-/// them, which is the same however that row was batched.
+/// them, which is the same however that row was batched. Those of a running aggregate carry the operator's own.
 final class AggregateResults {
   /// When the groups of one `add` happened.
   enum Bounds {
@@ -47,7 +47,7 @@ final class AggregateResults {
   private let eventTimes = ColumnBuilder(.timestamp)
   private let stamps = ColumnBuilder(.timestamp)
   private let panes = ColumnBuilder(.string)
-  private var hasLate = false
+  private var hasStamps = false
   private var count = 0
   /// Per row of the batch that fails, why, by call.
   private var callFailures: [Int: [(row: Int, reason: String)]] = [:]
@@ -97,7 +97,8 @@ final class AggregateResults {
     case .windows(let windows): for window in windows[range] { append(window.start, window.end) }
     case .latestTimes: groups.accumulators.latestTimes(slots, into: eventTimes)
     }
-    if spec.hasPane { append(label, range, stampOf) }
+    if spec.hasPane { for _ in range { panes.append(string: label.rawValue) } }
+    if carriesStamps { append(stampOf, range) }
     count += range.count
   }
 
@@ -107,13 +108,13 @@ final class AggregateResults {
     eventTimes.append(int64: end - 1)
   }
 
-  private func append(_ label: PaneLabel, _ range: Range<Int>, _ stampOf: [EventTime]?) {
-    for index in range {
-      panes.append(string: label.rawValue)
-      stamps.append(int64: stampOf?[index] ?? EventTimes.minimum)
-    }
-    if label == .late { hasLate = true }
+  private func append(_ stampOf: [EventTime]?, _ range: Range<Int>) {
+    for index in range { stamps.append(int64: stampOf?[index] ?? EventTimes.minimum) }
+    if stampOf != nil { hasStamps = true }
   }
+
+  /// Whether results may come behind the watermark: late ones, and those of running aggregates.
+  private var carriesStamps: Bool { spec.hasPane || spec.window == .none }
 
   /// Hands on what has been gathered.
   func flush(to output: any OperatorOutput) {
@@ -125,12 +126,12 @@ final class AggregateResults {
     if spec.window != .none { columns += [starts.finish(), ends.finish()] }
     for value in plan.values { columns.append(evaluate(value, callColumns, times, &failures)) }
     if spec.hasPane { columns.append(panes.finish()) }
-    let stampColumn = spec.hasPane ? stamps.finish() : nil
+    let stampColumn = carriesStamps ? stamps.finish() : nil
     let batch = RecordBatch(
       schema: spec.outputSchema, columns: columns, count: count, eventTimes: times,
-      stamps: hasLate ? stampColumn : nil)
+      stamps: hasStamps ? stampColumn : nil)
     count = 0
-    hasLate = false
+    hasStamps = false
     callFailures.removeAll()
     handOn(batch, failures, to: output)
   }

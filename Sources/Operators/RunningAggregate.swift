@@ -4,7 +4,8 @@ import StreamModel
 
 /// `aggregate` without a window: the latest values of each key that changed, every `emit.every` and at the end of input.
 ///
-/// The event time of a result is the latest event time of its key's rows. No row is late, and a key is never forgotten.
+/// The event time of a result is the latest event time of its key's rows; it may lie behind the watermark, and so carries
+/// the operator's watermark as its stamp. No row is late, and a key is never forgotten.
 final class RunningAggregate: StreamOperator {
   private let spec: AggregateSpec
   private let plan: AggregatePlan
@@ -75,7 +76,8 @@ final class RunningAggregate: StreamOperator {
   func finish(output: any OperatorOutput) throws(OperatorError) { giveChanged(to: output) }
 
   private func giveChanged(to output: any OperatorOutput) {
-    results.add(store, changed.slots, .latestTimes, .onTime, to: output)
+    let stamps = changed.slots.map { _ in watermark }
+    results.add(store, changed.slots, .latestTimes, .onTime, stamps: stamps, to: output)
     results.flush(to: output)
     changed.removeAll()
   }
@@ -97,6 +99,7 @@ final class RunningAggregate: StreamOperator {
 
   func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
     watermark = snapshot.watermark
+    overflowGuard.forget()
     for entry in snapshot.entries {
       guard entry.table == RunningAggregate.table else {
         throw .state("a running aggregate has no table \(entry.table)")

@@ -34,6 +34,7 @@ extension SessionAggregate {
 
   func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
     watermark = snapshot.watermark
+    overflowGuard.forget()
     for entry in snapshot.entries {
       guard entry.table == SessionAggregate.table, entry.key.count >= SessionAggregate.prefixBytes else {
         throw .state("a session in table \(entry.table) with a key of \(entry.key.count) bytes")

@@ -44,7 +44,7 @@ final class SessionAggregate: StreamOperator {
   var lateChanged: [SessionReference] = []
   private let encoder: KeyEncoder
   private let inputs: AggregateInputs
-  private let overflowGuard: AggregateOverflowGuard
+  let overflowGuard: AggregateOverflowGuard
   private var judgesOverflow = false
   private let rows = Scratch<Int32>()
   private let keySlots = Scratch<Int32>()

@@ -166,12 +166,13 @@ final class SessionTable {
     bucket.add(SessionTimer(due: due, session: reference(index)))
   }
 
-  /// Takes out the sessions whose timers are at `watermark` or before, in the order of the timers' spans.
+  /// Takes out, once each, the sessions whose timers are at `watermark` or before, in the order of the timers' spans.
   func takeDue(_ watermark: EventTime) -> [Int32] {
     var due: [Int32] = []
     for (index, bucket) in timers.upTo(timers.index(of: watermark)) where bucket.least <= watermark {
       let timers = bucket.take(upTo: watermark)
       for timer in timers where holds(timer.session) && self[timer.session.index].timer == timer.due {
+        self[timer.session.index].timer = EventTimes.maximum
         due.append(timer.session.index)
       }
       if bucket.entries.isEmpty { self.timers.remove(index) }

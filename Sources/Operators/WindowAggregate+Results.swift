@@ -38,11 +38,12 @@ extension WindowAggregate {
     return windows.sorted()
   }
 
-  /// The panes that `window` is made of.
+  /// The panes that `window` is made of, in the order of their keys: in whatever order they came to be, their sums of
+  /// doubles are added in the same one.
   func members(_ window: WindowBounds) -> [WindowPane] {
     panes.filter {
       $0.contains(window.end) && assigner.start(ofWindowEndingAt: window.end, in: $0.key) == window.start
-    }
+    }.sorted { $0.key < $1.key }
   }
 
   /// Gives the results of `window`: what came in time, and what late rows have made of it already.
@@ -146,9 +147,10 @@ extension WindowAggregate {
     pane.key.firstEnd - 1 + lateness <= watermark && pane.key.onTimeEnd - 1 <= watermark
   }
 
-  /// Combines the panes of `window`'s period that every later window contains into the oldest of them.
+  /// Combines the panes of `window`'s period that every later window contains into the first of them.
   private func combine(after window: WindowBounds) {
     let passed = panes.filter { $0.key.start == window.start && hasPassed($0, window.end - 1) }
+      .sorted { $0.key < $1.key }
     guard passed.count > 1, let target = passed.first else { return }
     for pane in passed.dropFirst() {
       let slots = target.store.merge(pane.store.allSlots, from: pane.store)

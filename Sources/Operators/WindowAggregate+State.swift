@@ -25,6 +25,7 @@ extension WindowAggregate {
 
   func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
     watermark = snapshot.watermark
+    overflowGuard.forget()
     for entry in snapshot.entries {
       guard let key = PaneKeyCodec.decode(entry.key), entry.table == WindowAggregate.table else {
         throw .state("an aggregate's entry in table \(entry.table) with a key of \(entry.key.count) bytes")

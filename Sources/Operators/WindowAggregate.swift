@@ -35,7 +35,7 @@ final class WindowAggregate: StreamOperator {
   var timer: EmitTimer?
   private let encoder: KeyEncoder
   private let inputs: AggregateInputs
-  private let overflowGuard: AggregateOverflowGuard
+  let overflowGuard: AggregateOverflowGuard
   /// Positions in `panes` by key; a combined pane has none, rows no longer go to it.
   private var positions: [PaneKey: Int32] = [:]
   /// Per context the span that was used last.

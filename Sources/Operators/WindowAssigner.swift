@@ -8,12 +8,17 @@ import StreamModel
 ///
 /// Rows that come after some of their windows have closed belong to panes of their own: those windows that are gone for
 /// the row lie before `firstEnd`, and in those before `onTimeEnd` the row counts as late.
-struct PaneKey: Hashable {
+struct PaneKey: Hashable, Comparable {
   /// The start of the windows where they share one; zero where a start is the end less the size.
   let start: EventTime
   let firstEnd: EventTime
   let onTimeEnd: EventTime
   let lastEnd: EventTime
+
+  static func < (left: PaneKey, right: PaneKey) -> Bool {
+    (left.lastEnd, left.start, left.firstEnd, left.onTimeEnd)
+      < (right.lastEnd, right.start, right.firstEnd, right.onTimeEnd)
+  }
 }
 
 /// A pane and the event times of rows that belong to it when they come in time.
