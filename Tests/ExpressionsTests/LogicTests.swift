@@ -54,19 +54,21 @@ import Testing
 
   @Test(arguments: [
     ("m <> 0 and 10 / m > 1", "false false true"), ("m = 0 or 10 / m < 0", "true true false"),
-    ("case when m = 0 then 0 else 10 / m end", "-5.0000000000000000000 0.0000000000000000000 2.0000000000000000000"),
-    ("case m when 0 then 'none' when -2 then cast(1 / n as string) else 'x' end", "'0.1428571428571428571' 'none' 'x'"),
-    ("coalesce(n, 1 / m)", "7.0000000000000000000 failed: division by zero: 1 / 0 0.0000000000000000000"),
+    ("case when m = 0 then 0 else 10 / m end", "-5.00000000000000000000 0.00000000000000000000 2.00000000000000000000"),
+    (
+      "case m when 0 then 'none' when -2 then cast(1 / n as string) else 'x' end", "'0.14285714285714285714' 'none' 'x'"
+    ),
+    ("coalesce(n, 1 / m)", "7.00000000000000000000 failed: division by zero: 1 / 0 0.00000000000000000000"),
     ("m in (-2, 0, 1 / n)", "true true failed: division by zero: 1 / 0"),
     ("m between 1 and 1 / n", "false false failed: division by zero: 1 / 0"),
     ("not (m = 0 or 1 / m > 0)", "true false false"),
     (
       "coalesce(case when m = 0 then null else 10 / m end, 1)",
-      "-5.0000000000000000000 1.0000000000000000000 2.0000000000000000000"
+      "-5.00000000000000000000 1.00000000000000000000 2.00000000000000000000"
     ),
     (
       "case when s like 'v%' then 1 / (n - 7) else 1 end",
-      "failed: division by zero: 1 / 0 1.0000000000000000000 1.0000000000000000000"
+      "failed: division by zero: 1 / 0 1.00000000000000000000 1.00000000000000000000"
     ),
   ]) func aBranchThatIsNotTaken_failsNoRow(text: String, expected: String) {
     #expect((0..<3).map { value(text, row: $0) }.joined(separator: " ") == expected)

@@ -41,18 +41,20 @@ extension Checker {
   /// The type all of `parts` can have: nil where there is none, or where all are bare nulls.
   func commonType(_ parts: [Typed]) -> DataType? {
     var common: DataType?
-    for part in parts where part.isValue {
+    // Written whole numbers come last: they take little room beside a decimal.
+    for part in parts.filter({ !$0.isIntegerLiteral }) + parts.filter(\.isIntegerLiteral) where part.isValue {
       guard let other = common else {
         common = part.type
         continue
       }
-      guard let joined = Checker.commonType(other, part.type) ?? timeType(other, part, among: parts) else { return nil }
+      guard let joined = Checker.commonType(other, part) ?? timeType(other, part, among: parts) else { return nil }
       common = joined
     }
     return common
   }
 
-  static func commonType(_ left: DataType, _ right: DataType) -> DataType? {
+  static func commonType(_ left: DataType, _ part: Typed) -> DataType? {
+    let right = part.type
     if left == right { return left }
     switch (left, right) {
     case (.date, .timestamp), (.timestamp, .date): return .timestamp
@@ -60,7 +62,7 @@ extension Checker {
     }
     guard left.isNumeric, right.isNumeric else { return nil }
     if left == .double || right == .double { return .double }
-    guard let exactLeft = ExactType(left), let exactRight = ExactType(right) else { return nil }
+    guard let exactLeft = ExactType(left), let exactRight = part.exactType else { return nil }
     return exactLeft.common(with: exactRight).dataType
   }
 

@@ -48,7 +48,8 @@ extension Checker {
       return fault(range, "`-` needs a number, and `\(snippet(operand.range))` is \(operand.type)", castMend(operand))
     }
     let kernel = SignKernel(operand: operand.kernel, type: operand.type, isAbsolute: false)
-    return make(kernel, operand.type, nullable: operand.nullable, from: [operand], range)
+    let result = make(kernel, operand.type, nullable: operand.nullable, from: [operand], range)
+    return operand.isIntegerLiteral ? Typed(integerLiteral: result) : result
   }
 
   func castMend(_ operand: Typed) -> String {
@@ -88,9 +89,10 @@ extension Checker {
     }
     if left.type == .int64, right.type == .int64, operation != .divide {
       let kernel = IntegerArithmeticKernel(operation: operation, left: left.kernel, right: right.kernel)
-      return make(kernel, .int64, nullable: nullable, from: [left, right], range)
+      let result = make(kernel, .int64, nullable: nullable, from: [left, right], range)
+      return left.isIntegerLiteral && right.isIntegerLiteral ? Typed(integerLiteral: result) : result
     }
-    guard let leftType = ExactType(left.type), let rightType = ExactType(right.type) else { return .invalid(range) }
+    guard let leftType = left.exactType, let rightType = right.exactType else { return .invalid(range) }
     guard let (type, canOverflow) = ExactType.result(operation, leftType, rightType) else {
       let digits = leftType.scale + rightType.scale
       return fault(
@@ -106,6 +108,10 @@ extension Checker {
     _ operation: ArithmeticOperator, _ left: Typed, _ leftType: ExactType, _ right: Typed, _ rightType: ExactType,
     _ type: ExactType, _ canOverflow: Bool
   ) -> any Kernel {
+    if operation == .divide {
+      return DivisionKernel(
+        left: left.kernel, leftScale: leftType.scale, right: right.kernel, rightScale: rightType.scale, result: type)
+    }
     if operation == .remainder || canOverflow {
       return CheckedDecimalKernel(
         operation: operation, left: left.kernel, right: right.kernel, leftScale: leftType.scale,

@@ -103,7 +103,7 @@ struct Checker {
     case .boolean(let value): return constant(.boolean(value), .boolean, range)
     case .text(let value): return constant(.string(value), .string, range)
     case .integer(let digits):
-      if let value = Int64(digits) { return constant(.int64(value), .int64, range) }
+      if let value = Int64(digits) { return Typed(integerLiteral: constant(.int64(value), .int64, range)) }
       return decimalLiteral(digits, range)
     case .decimal(let digits): return decimalLiteral(digits, range)
     case .double(let digits):

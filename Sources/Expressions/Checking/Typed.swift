@@ -18,6 +18,8 @@ struct Typed {
   let kernel: any Kernel
   /// The value, a column of one row, where it is known at checking.
   let constant: Column?
+  /// Whether it is written in the expression as a whole number, so that Flink SQL would give it a type of its size.
+  let isIntegerLiteral: Bool
   let range: TextRange
 
   /// A value of `type`.
@@ -27,6 +29,7 @@ struct Typed {
     self.type = type
     self.nullable = nullable
     constant = nil
+    isIntegerLiteral = false
     self.range = range
   }
 
@@ -37,6 +40,7 @@ struct Typed {
     type = constant.type
     nullable = !constant.isValid(0)
     self.constant = constant
+    isIntegerLiteral = false
     self.range = range
   }
 
@@ -48,6 +52,7 @@ struct Typed {
     type = .boolean
     nullable = true
     constant = nil
+    isIntegerLiteral = false
     self.range = range
   }
 
@@ -58,10 +63,31 @@ struct Typed {
     nullable = other.nullable
     kernel = other.kernel
     constant = other.constant
+    isIntegerLiteral = other.isIntegerLiteral
     self.range = range
   }
 
+  /// The same, as a whole number that is written in the expression.
+  init(integerLiteral other: Typed) {
+    form = other.form
+    type = other.type
+    nullable = other.nullable
+    kernel = other.kernel
+    constant = other.constant
+    isIntegerLiteral = true
+    range = other.range
+  }
+
   static func invalid(_ range: TextRange) -> Typed { Typed(.invalid, range) }
+
+  /// The type it has in arithmetic with decimals: as in Flink SQL a written whole number is `decimal(10,0)` where it has 32
+  /// bits, any other int64 `decimal(19,0)`.
+  var exactType: ExactType? {
+    if isIntegerLiteral, case .int64(let value) = constantValue, Int32(exactly: value) != nil {
+      return ExactType(10, 0)
+    }
+    return ExactType(type)
+  }
 
   var isInvalid: Bool { if case .invalid = form { true } else { false } }
   var isNull: Bool { if case .null = form { true } else { false } }

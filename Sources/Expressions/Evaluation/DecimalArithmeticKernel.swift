@@ -103,7 +103,7 @@ struct DecimalArithmeticKernel: Kernel {
   }
 }
 
-/// Arithmetic on exact numbers that can fail a row: division, remainder, and what 38 digits may not hold.
+/// `+ - * %` on exact numbers where a row can fail: remainder, and what 38 digits may not hold.
 struct CheckedDecimalKernel: Kernel {
   let operation: ArithmeticOperator
   let left: any Kernel
@@ -126,15 +126,14 @@ struct CheckedDecimalKernel: Kernel {
     let rightValue = right.column.unscaled(at: right.index(row))
     if let value = compute(leftValue, rightValue), Decimal.fits(value, precision: result.precision) { return value }
     let shown = "\(left.shown(row)) \(operation.rawValue) \(right.shown(row))"
-    let isByZero = rightValue == 0 && (operation == .divide || operation == .remainder)
+    let isByZero = rightValue == 0 && operation == .remainder
     return invocation.failure(row, isByZero ? "division by zero: \(shown)" : "\(shown) does not fit \(result.dataType)")
   }
 
   @inline(__always) private func compute(_ left: Int128, _ right: Int128) -> Int128? {
     switch operation {
-    case .divide:
-      return WideArithmetic.quotient(left, tenTo: result.scale - leftScale + rightScale, right)
-    case .remainder: return WideArithmetic.remainder(left, result.scale - leftScale, right, result.scale - rightScale)
+    case .remainder, .divide:
+      return WideArithmetic.remainder(left, result.scale - leftScale, right, result.scale - rightScale)
     case .multiply:
       let (product, overflow) = left.multipliedReportingOverflow(by: right)
       return overflow ? nil : product
@@ -149,55 +148,5 @@ struct CheckedDecimalKernel: Kernel {
         ? leftValue.addingReportingOverflow(rightValue) : leftValue.subtractingReportingOverflow(rightValue)
       return overflow ? nil : sum
     }
-  }
-}
-
-/// Division with intermediate results of 256 bits.
-enum WideArithmetic {
-  /// `left × 10^exponent / right`, rounded to the nearest integer, away from zero at a tie. Nil where `right` is zero or the
-  /// quotient does not fit. `0 ≤ exponent ≤ 76`.
-  static func quotient(_ left: Int128, tenTo exponent: Int, _ right: Int128) -> Int128? {
-    guard right != 0 else { return nil }
-    let isNegative = (left < 0) != (right < 0)
-    let divisor = right.magnitude
-    guard let (quotient, rest) = divide(left.magnitude, tenTo: exponent, divisor) else { return nil }
-    let roundsUp = rest >= divisor - rest
-    let (magnitude, overflow) = quotient.addingReportingOverflow(roundsUp ? 1 : 0)
-    guard !overflow, let value = Int128(exactly: magnitude) else { return nil }
-    return isNegative ? -value : value
-  }
-
-  /// Quotient and rest of `left × 10^exponent / right` for `right > 0`.
-  private static func divide(_ left: UInt128, tenTo exponent: Int, _ right: UInt128) -> (UInt128, UInt128)? {
-    let step = min(exponent, 38)
-    let factor = Decimal.powersOfTen[step].magnitude
-    if left <= UInt128(UInt64.max), factor <= UInt128(UInt64.max), right <= UInt128(UInt64.max) {
-      let product = UInt64(left).multipliedFullWidth(by: UInt64(factor))
-      if product.high < UInt64(right) {
-        let (quotient, rest) = UInt64(right).dividingFullWidth(product)
-        return (UInt128(quotient), UInt128(rest))
-      }
-    }
-    let product = left.multipliedFullWidth(by: factor)
-    guard product.high < right else { return nil }
-    let (quotient, rest) =
-      product.high == 0 ? product.low.quotientAndRemainder(dividingBy: right) : right.dividingFullWidth(product)
-    guard exponent > step else { return (quotient, rest) }
-    guard let (further, last) = divide(rest, tenTo: exponent - step, right) else { return nil }
-    let (shifted, overflow) = quotient.multipliedReportingOverflow(by: Decimal.powersOfTen[exponent - step].magnitude)
-    let (total, carry) = shifted.addingReportingOverflow(further)
-    return overflow || carry ? nil : (total, last)
-  }
-
-  /// The rest of `left × 10^leftExponent / (right × 10^rightExponent)`, with the sign of `left`; one exponent is zero. Nil
-  /// where `right` is zero.
-  static func remainder(_ left: Int128, _ leftExponent: Int, _ right: Int128, _ rightExponent: Int) -> Int128? {
-    guard right != 0 else { return nil }
-    let (divisor, overflow) = right.magnitude.multipliedReportingOverflow(
-      by: Decimal.powersOfTen[rightExponent].magnitude)
-    if overflow { return left }
-    let product = (left.magnitude % divisor).multipliedFullWidth(by: Decimal.powersOfTen[leftExponent].magnitude)
-    let rest = Int128(product.high == 0 ? product.low % divisor : divisor.dividingFullWidth(product).remainder)
-    return left < 0 ? -rest : rest
   }
 }

@@ -90,7 +90,7 @@ struct TextWriter {
   /// The longest text a function makes.
   static let limitBytes = 1 << 24
   /// What a column's texts may take altogether: views have 32 bits.
-  private static let areaLimitBytes = Int(UInt32.max) - limitBytes
+  static let areaLimitBytes = Int(UInt32.max) - limitBytes
 
   private(set) var memory = Memory(capacityBytes: 1 << 12)
   private var start = 0

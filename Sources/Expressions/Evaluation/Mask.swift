@@ -113,6 +113,15 @@ struct Output<Element> {
     cells = memory.base.assumingMemoryBound(to: Element.self)
   }
 
+  /// A column of views into `bytes`, which `owner` keeps alive.
+  func finish(
+    _ type: DataType, _ validity: Validity, bytes: UnsafePointer<UInt8>, owner: AnyObject
+  ) -> Operand {
+    Operand(
+      Column(
+        type: type, count: validity.count, values: memory, validity: validity.memory, bytes: bytes, bytesOwner: owner))
+  }
+
   func finish(_ type: DataType, _ validity: Validity) -> Operand {
     Operand(Column(type: type, count: validity.count, values: memory, validity: validity.memory))
   }

@@ -109,35 +109,43 @@ extension Checker {
 
 /// Rounding of columns.
 enum Rounding {
+  /// Drops the digits that `digits` after the point leave out of numbers of `scale`; before the point zeros take their place.
   static func exact(_ invocation: Invocation, scale: Int, digits: Int, _ rounding: Decimal.Rounding) -> Operand {
-    let operand = invocation.operands[0]
-    let limit =
-      invocation.type == .int64 ? Int128(Int64.max) : Int128(Decimal.powersOfTen[precision(invocation.type)] - 1)
-    let body: (Int) -> Int128? = { row in
-      let value = operand.column.unscaled(at: operand.index(row))
-      guard let result = round(value, drop: scale - digits, fill: max(0, -digits), rounding),
-        result.magnitude <= limit.magnitude
-      else {
-        return invocation.failure(
-          row, "\(operand.shown(row)) rounded to \(digits) digits does not fit \(invocation.type)")
-      }
-      return result
+    switch (invocation.operands[0].column.type.layout, invocation.type.layout) {
+    case (.int128, .int128): return exact(Int128.self, Int128.self, invocation, scale, digits, rounding)
+    case (.int128, _): return exact(Int128.self, Int64.self, invocation, scale, digits, rounding)
+    case (_, .int128): return exact(Int64.self, Int128.self, invocation, scale, digits, rounding)
+    default: return exact(Int64.self, Int64.self, invocation, scale, digits, rounding)
     }
-    return invocation.type.layout == .int64
-      ? invocation.map(Int64.self) { body($0).map { Int64(truncatingIfNeeded: $0) } }
-      : invocation.map(Int128.self, body)
+  }
+
+  @inline(__always) private static func exact<From: FixedWidthInteger, Result: FixedWidthInteger>(
+    _: From.Type, _: Result.Type, _ invocation: Invocation, _ scale: Int, _ digits: Int, _ rounding: Decimal.Rounding
+  ) -> Operand {
+    let cells = invocation.operands[0].cells(From.self)
+    guard scale - digits <= 38 else { return invocation.map(Result.self) { _ in 0 } }
+    let divisor = Decimal.powersOfTen[scale - digits]
+    let fill = Decimal.powersOfTen[max(0, -digits)]
+    let limit = invocation.type == .int64 ? Int128(Int64.max) : Decimal.powersOfTen[precision(invocation.type)] - 1
+    return invocation.map(Result.self) { row in
+      let value = WideArithmetic.rounded(Int128(cells[row]), by: divisor, rounding)
+      if digits >= 0 {
+        if value.magnitude <= limit.magnitude { return Result(truncatingIfNeeded: value) }
+      } else {
+        let (filled, overflow) = value.multipliedReportingOverflow(by: fill)
+        if !overflow, filled.magnitude <= limit.magnitude { return Result(truncatingIfNeeded: filled) }
+      }
+      return fail(invocation, row, digits)
+    }
+  }
+
+  @inline(never) private static func fail<Element>(_ invocation: Invocation, _ row: Int, _ digits: Int) -> Element? {
+    invocation.failure(
+      row, "\(invocation.operands[0].shown(row)) rounded to \(digits) digits does not fit \(invocation.type)")
   }
 
   private static func precision(_ type: DataType) -> Int {
     if case .decimal(let precision, _) = type { precision } else { DataType.maxInt64DecimalPrecision }
-  }
-
-  /// Drops `drop` digits at the end of `value` and puts `fill` zeros back; nil on overflow.
-  private static func round(_ value: Int128, drop: Int, fill: Int, _ rounding: Decimal.Rounding) -> Int128? {
-    guard drop <= 38 else { return 0 }
-    let quotient = Decimal.divide(value, Decimal.powersOfTen[drop], rounding: rounding)
-    let (result, overflow) = quotient.multipliedReportingOverflow(by: Decimal.powersOfTen[fill])
-    return overflow ? nil : result
   }
 
   static func doubles(_ invocation: Invocation, _ digits: Int, _ rounding: Decimal.Rounding) -> Operand {

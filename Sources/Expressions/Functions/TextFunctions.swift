@@ -6,11 +6,43 @@ import StreamModel
 
 /// Functions of texts, a column at a time. Positions and lengths are in characters (Unicode scalars).
 enum TextFunctions {
+  /// Joins the texts of each row: sizes first, so that every text is copied once and one part at a time.
   static func concatenate(_ invocation: Invocation) -> Operand {
-    let operands = invocation.operands
-    return invocation.write { row, writer in
-      for operand in operands { writer.append(operand.bytes(row)) }
-      return ()
+    let (operands, count) = (invocation.operands, invocation.count)
+    var validity = Validity(operands, count: count)
+    let views = Output<UInt64>(count: count)
+    var end = 0
+    for row in 0..<count { views.cells[row] = 0 }
+    for operand in operands {
+      let cells = operand.cells(UInt64.self)
+      for row in 0..<count { views.cells[row] &+= cells[row] & 0xFFFF_FFFF }
+    }
+    for row in 0..<count {
+      let length = Int(views.cells[row])
+      let isActive = validity.isValid(row) && invocation.mask?[row] ?? true
+      let fits = length <= TextWriter.limitBytes && end + length <= TextWriter.areaLimitBytes
+      if isActive, !fits { invocation.frame.fail(row, "a text would be longer than \(TextWriter.limitBytes) bytes") }
+      if !isActive || !fits { validity.clear(row) }
+      views.cells[row] = isActive && fits ? packView(start: end, length: 0) : 0
+      if isActive && fits { end += length }
+    }
+    let area = Memory(capacityBytes: end)
+    let text = area.base.assumingMemoryBound(to: UInt8.self)
+    for operand in operands { append(operand, to: views.cells, text, validity) }
+    return views.finish(invocation.type, validity, bytes: text, owner: area)
+  }
+
+  /// Appends a part to every row's text; `views` say where each has got to.
+  private static func append(
+    _ operand: Operand, to views: UnsafeMutablePointer<UInt64>, _ text: UnsafeMutablePointer<UInt8>,
+    _ validity: Validity
+  ) {
+    let cells = operand.cells(UInt64.self)
+    guard let bytes = operand.column.bytes else { return }
+    for row in 0..<validity.count where validity.isValid(row) {
+      let length = Int(cells[row] & 0xFFFF_FFFF)
+      memcpy(text + Int(views[row] >> 32) + Int(views[row] & 0xFFFF_FFFF), bytes + Int(cells[row] >> 32), length)
+      views[row] &+= UInt64(length)
     }
   }
 

@@ -142,12 +142,18 @@ enum TimeArithmetic {
 /// The time zones that a column names; the last one is kept at hand.
 struct ZoneCache {
   private let names: Operand
+  /// The zone that all rows name.
+  private let only: ZoneRules?
   private var last: (name: [UInt8], zone: ZoneRules?)?
 
-  init(_ names: Operand) { self.names = names }
+  init(_ names: Operand) {
+    self.names = names
+    only = names.isConstant && names.isValid(0) ? ZoneRules.named(names.string(0)) : nil
+  }
 
   /// The zone that row `row` names, or nil when there is none.
   mutating func zone(_ row: Int) -> ZoneRules? {
+    if let only { return only }
     let name = names.bytes(row)
     if let last, last.name.count == name.count, last.name.elementsEqual(name) { return last.zone }
     let zone = ZoneRules.named(String(decoding: name, as: UTF8.self))
