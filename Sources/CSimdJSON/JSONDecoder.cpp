@@ -10,20 +10,17 @@
 // is walked without looking for line ends; a record with blanks is looked through afterwards. At the first record that is
 // not right, that one and the rest of the block are walked again line by line, each within its limits.
 #include "FieldNames.hpp"
-#include "JSONText.hpp"
+#include "JSONIndex.hpp"
 
 #include <memory>
 #include <simdjson.h>
 
 namespace weir {
 
-inline bool isBlank(uint8_t byte) { return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r'; }
-
-class JSONDecoder final : public weir_decoder {
+class JSONDecoder final : public JSONIndex {
  public:
   JSONDecoder(const weir_field *fields, size_t count, size_t maxRecordBytes, size_t maxDepth)
-      : weir_decoder(fields, count), names(writer.fields, count), maxRecordBytes(maxRecordBytes), maxDepth(maxDepth) {
-    nesting.reserve(maxDepth + 1);
+      : JSONIndex(fields, count, maxDepth), names(writer.fields, count), maxRecordBytes(maxRecordBytes) {
     for (size_t index = 0; index < count && index < kSlots; ++index) predict(index);
   }
 
@@ -59,20 +56,13 @@ class JSONDecoder final : public weir_decoder {
 
   NameTable names;
   size_t maxRecordBytes;
-  size_t maxDepth;
   size_t position = 0;
-  size_t blockEnd = 0;
   Mode mode = Mode::wholeBlock;
   std::unique_ptr<simdjson::internal::dom_parser_implementation> indexer;
   size_t indexerCapacity = 0;
   NameSlot slots[kSlots];
-  Area<uint8_t> nesting;
 
-  Text base = nullptr;                // what the index counts from
-  const uint32_t *cursor = nullptr;   // the first index entry not used up
-  Text nextBackslash = nullptr;       // no backslash lies between the last string asked about and here
-  weir_failure rejection{};
-  bool hasBlanks = false;             // the record has blanks between its tokens
+  const uint32_t *cursor = nullptr;  // the first index entry not used up
 
   void predict(size_t index) {
     Field &field = writer.fields[index];
@@ -259,15 +249,6 @@ class JSONDecoder final : public weir_decoder {
     return true;
   }
 
-  bool refuse(Reason reason, uint32_t at, uint32_t limit, const Field *field = nullptr) {
-    if (at >= limit) {
-      reason = WEIR_INCOMPLETE;
-      at = limit;
-    }
-    rejection = writer.describe(reason, base + at, limit - at, field ? int32_t(field - writer.fields) : -1);
-    return false;
-  }
-
   /// The slot of a name that was not predicted: one of the next few (fields were left out), else learned here.
   NameSlot *findSlot(NameSlot *slot, const uint32_t *entry, uint32_t limit) {
     NameSlot *last = slots + kSlots - 1;
@@ -386,103 +367,6 @@ class JSONDecoder final : public weir_decoder {
     return next;
   }
 
-  /// Checks any value, of whatever depth.
-  const uint32_t *skip(const uint32_t *entry, uint32_t limit, const Field *field) {
-    size_t depth = 0;
-    for (;;) {
-      // A value is expected at `entry`.
-      if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit, field), nullptr;
-      uint8_t byte = base[*entry];
-      if (byte == '{' || byte == '[') {
-        hasBlanks = true;  // there may be
-        if (depth == maxDepth) return refuse(WEIR_TOO_DEEP, *entry, limit, field), nullptr;
-        nesting.items[depth++] = byte;
-        ++entry;
-        if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit, field), nullptr;
-        if (base[*entry] != (byte == '{' ? '}' : ']')) {
-          if (byte == '{' && !skipName(entry, limit, field)) return nullptr;
-          continue;
-        }
-        --depth;
-        ++entry;
-      } else {
-        Reason reason = checkScalar(entry);
-        if (reason != WEIR_OK) return refuse(reason, *entry, limit, field), nullptr;
-        ++entry;
-      }
-      // A value ended before `entry`.
-      for (;;) {
-        if (depth == 0) return entry;
-        if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit, field), nullptr;
-        byte = base[*entry];
-        bool isObject = nesting.items[depth - 1] == '{';
-        if (byte == ',') {
-          ++entry;
-          if (isObject && !skipName(entry, limit, field)) return nullptr;
-          break;
-        }
-        if (byte != (isObject ? '}' : ']')) return refuse(WEIR_EXPECTED_COMMA, *entry, limit, field), nullptr;
-        --depth;
-        ++entry;
-      }
-    }
-  }
-
-  /// Checks `"name":` and moves behind it.
-  bool skipName(const uint32_t *&entry, uint32_t limit, const Field *field) {
-    if (*entry >= limit || base[*entry] != '"') return refuse(WEIR_EXPECTED_NAME, *entry, limit, field);
-    Reason reason = checkScalar(entry);
-    if (reason != WEIR_OK) return refuse(reason, *entry, limit, field);
-    if (entry[1] >= limit || base[entry[1]] != ':') return refuse(WEIR_EXPECTED_COLON, entry[1], limit, field);
-    entry += 2;
-    return true;
-  }
-
-  Reason checkScalar(const uint32_t *entry) {
-    Text value = base + *entry;
-    if (*value == '"') {
-      Text end = closingQuote(entry);
-      size_t length;
-      return hasEscape(value + 1, end) ? unescapeToScratch(value + 1, end, length) : Reason(WEIR_OK);
-    }
-    Text end = tokenEnd(entry);
-    if (*value == '-' || isDigit(*value)) return isNumber(value, end) ? WEIR_OK : WEIR_BAD_NUMBER;
-    bool isKnown = isLiteral(value, end, "true", 4) || isLiteral(value, end, "false", 5) || isLiteral(value, end, "null", 4);
-    return isKnown ? WEIR_OK : WEIR_EXPECTED_VALUE;
-  }
-
-  // Tokens
-
-  /// The closing quote of the string at `entry`: the last byte before the next entry that is no blank.
-  Text closingQuote(const uint32_t *entry) {
-    Text quote = base + entry[1] - 1;
-    hasBlanks |= *quote != '"';
-    while (WEIR_UNLIKELY(*quote != '"')) --quote;
-    return quote;
-  }
-
-  /// The end of the number or literal at `entry`.
-  Text tokenEnd(const uint32_t *entry) {
-    Text end = base + entry[1];
-    hasBlanks |= isBlank(end[-1]);
-    while (WEIR_UNLIKELY(isBlank(end[-1]))) --end;
-    return end;
-  }
-
-  bool hasEscape(Text start, Text end) {
-    if (WEIR_LIKELY(nextBackslash >= end)) return false;
-    if (nextBackslash < start) {
-      Text blockLimit = writer.bytes + blockEnd;
-      nextBackslash = static_cast<Text>(std::memchr(start, '\\', size_t(blockLimit - start)));
-      if (!nextBackslash) nextBackslash = blockLimit;
-    }
-    return nextBackslash < end;
-  }
-
-  Reason unescapeToScratch(Text start, Text end, size_t &length) {
-    writer.scratch.reserve(size_t(end - start) + 32);
-    return unescape(start, end, writer.scratch.items, length);
-  }
 };
 
 }  // namespace weir
