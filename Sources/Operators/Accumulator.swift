@@ -77,6 +77,8 @@ protocol Accumulator: AnyObject {
   func encode(_ records: RecordArea, _ slot: Int32, to writer: inout StateWriter)
   /// Reads what `encode` wrote into an empty record.
   func decode(_ records: RecordArea, _ slot: Int32, from reader: inout StateReader) throws(StateError)
+  /// Whether records refer to anything outside them.
+  var needsRelease: Bool { get }
   /// Lets go of what the record refers to, before it is zeroed.
   func release(_ records: RecordArea, _ slot: Int32)
   /// Bytes held outside the records.
@@ -84,6 +86,7 @@ protocol Accumulator: AnyObject {
 }
 
 extension Accumulator {
+  var needsRelease: Bool { false }
   func release(_ records: RecordArea, _ slot: Int32) {}
   var auxiliarySizeBytes: Int { 0 }
 }

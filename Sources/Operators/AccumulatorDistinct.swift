@@ -17,6 +17,8 @@ final class DistinctAccumulator: Accumulator {
 
   var auxiliarySizeBytes: Int { values.sizeBytes + next.capacity * 4 }
 
+  var needsRelease: Bool { true }
+
   private func count(_ records: RecordArea, _ slot: Int32) -> Int64 { records.field(slot, offset).load(as: Int64.self) }
 
   private func insert(_ value: UnsafeRawBufferPointer, _ records: RecordArea, _ slot: Int32) {

@@ -20,6 +20,7 @@ final class FirstLastAccumulator: Accumulator {
   }
 
   var auxiliarySizeBytes: Int { area?.sizeBytes ?? 0 }
+  var needsRelease: Bool { area != nil }
 
   private func isSet(_ records: RecordArea, _ slot: Int32) -> Bool {
     records.field(slot, flag).load(as: UInt8.self) != 0

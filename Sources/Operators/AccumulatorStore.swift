@@ -8,6 +8,8 @@ import StreamModel
 final class AccumulatorStore {
   private let plan: AggregatePlan
   private let accumulators: [any Accumulator]
+  /// Those whose records refer to anything outside them.
+  private let releasing: [any Accumulator]
   private let latestTime: LatestTimeAccumulator?
   private var base: UnsafeMutableRawPointer
   private var capacity = 16
@@ -17,6 +19,7 @@ final class AccumulatorStore {
   init(_ plan: AggregatePlan) {
     self.plan = plan
     accumulators = plan.makeAccumulators()
+    releasing = accumulators.filter(\.needsRelease)
     latestTime = plan.latestTimeOffset.map { LatestTimeAccumulator(offset: $0) }
     base = .allocate(byteCount: 16 * plan.recordStride, alignment: 16)
   }
@@ -48,7 +51,7 @@ final class AccumulatorStore {
 
   /// Makes the record of `slot` empty again.
   func clear(_ slot: Int32) {
-    for accumulator in accumulators { accumulator.release(records, slot) }
+    for accumulator in releasing { accumulator.release(records, slot) }
     records.field(slot, 0).initializeMemory(as: UInt8.self, repeating: 0, count: plan.recordStride)
   }
 
@@ -97,7 +100,4 @@ final class AccumulatorStore {
   func decode(_ slot: Int32, from reader: inout StateReader) throws(StateError) {
     for accumulator in all { try accumulator.decode(records, slot, from: &reader) }
   }
-
-  /// The accumulator of call `index` where it adds up.
-  func summing(_ index: Int) -> (any SummingAccumulator)? { accumulators[index] as? any SummingAccumulator }
 }

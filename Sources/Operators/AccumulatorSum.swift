@@ -136,6 +136,10 @@ final class SumAccumulator: SummingAccumulator {
     _ records: RecordArea, _ slots: UnsafeBufferPointer<Int32>, into builder: ColumnBuilder
   ) -> [ResultFailure] {
     let isInt64 = limit == .int64
+    if slots.allSatisfy({ records.field($0, flag).load(as: UInt8.self) != 0 }) {
+      emitAll(records, slots, builder.extend(by: slots.count))
+      return []
+    }
     for slot in slots {
       if records.field(slot, flag).load(as: UInt8.self) == 0 {
         builder.appendNull()
@@ -146,6 +150,20 @@ final class SumAccumulator: SummingAccumulator {
       }
     }
     return []
+  }
+
+  private func emitAll(
+    _ records: RecordArea, _ slots: UnsafeBufferPointer<Int32>, _ target: UnsafeMutableRawPointer
+  ) {
+    if limit == .int64 {
+      let values = target.assumingMemoryBound(to: Int64.self)
+      for (position, slot) in slots.enumerated() {
+        values[position] = Int64(truncatingIfNeeded: sum.load(records, slot))
+      }
+    } else {
+      let values = target.assumingMemoryBound(to: Int128.self)
+      for (position, slot) in slots.enumerated() { values[position] = sum.load(records, slot) }
+    }
   }
 
   func encode(_ records: RecordArea, _ slot: Int32, to writer: inout StateWriter) {

@@ -79,6 +79,7 @@ final class TextExtremumAccumulator: Accumulator {
   }
 
   var auxiliarySizeBytes: Int { area.sizeBytes }
+  var needsRelease: Bool { true }
 
   private func isSet(_ records: RecordArea, _ slot: Int32) -> Bool {
     records.field(slot, flag).load(as: UInt8.self) != 0

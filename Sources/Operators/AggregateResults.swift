@@ -47,6 +47,7 @@ final class AggregateResults {
   private let eventTimes = ColumnBuilder(.timestamp)
   private let stamps = ColumnBuilder(.timestamp)
   private let panes = ColumnBuilder(.string)
+  private let cursors = Scratch<UnsafeRawPointer>()
   private var hasStamps = false
   private var count = 0
   /// Per row of the batch that fails, why, by call.
@@ -86,15 +87,15 @@ final class AggregateResults {
     _ groups: Groups, _ range: Range<Int>, _ bounds: Bounds, _ label: PaneLabel, _ stampOf: [EventTime]?
   ) {
     let slots = UnsafeBufferPointer(rebasing: groups.slots[range])
-    for slot in groups.keySlots[range] { KeyEncoder.decode(groups.table.key(slot), into: keys) }
+    decodeKeys(groups, range)
     for (index, builder) in calls.enumerated() {
       for failure in groups.accumulators.emit(index, slots, into: builder) {
         callFailures[index, default: []].append((count + failure.position, failure.reason))
       }
     }
     switch bounds {
-    case .window(let start, let end): for _ in range { append(start, end) }
-    case .windows(let windows): for window in windows[range] { append(window.start, window.end) }
+    case .window(let start, let end): append(range.count) { _ in (start, end) }
+    case .windows(let windows): append(range.count) { windows[range.lowerBound + $0] }
     case .latestTimes: groups.accumulators.latestTimes(slots, into: eventTimes)
     }
     if spec.hasPane { for _ in range { panes.append(string: label.rawValue) } }
@@ -102,10 +103,24 @@ final class AggregateResults {
     count += range.count
   }
 
-  private func append(_ start: EventTime, _ end: EventTime) {
-    starts.append(int64: start)
-    ends.append(int64: end)
-    eventTimes.append(int64: end - 1)
+  @inline(__always) private func append(_ count: Int, _ window: (Int) -> (start: EventTime, end: EventTime)) {
+    let starts = starts.extend(by: count).assumingMemoryBound(to: Int64.self)
+    let ends = ends.extend(by: count).assumingMemoryBound(to: Int64.self)
+    let times = eventTimes.extend(by: count).assumingMemoryBound(to: Int64.self)
+    for index in 0..<count {
+      let window = window(index)
+      starts[index] = window.start
+      ends[index] = window.end
+      times[index] = window.end - 1
+    }
+  }
+
+  private func decodeKeys(_ groups: Groups, _ range: Range<Int>) {
+    let cursors = cursors.reserve(range.count)
+    for (index, slot) in groups.keySlots[range].enumerated() {
+      cursors[index] = groups.table.keyStart(slot)
+    }
+    for builder in keys { KeyEncoder.decode(cursors, count: range.count, into: builder) }
   }
 
   private func append(_ stampOf: [EventTime]?, _ range: Range<Int>) {

@@ -8,7 +8,9 @@ import StreamModel
 final class GroupStore {
   let table = GroupTable()
   let accumulators: AccumulatorStore
-  private let slots = Scratch<Int32>()
+  private let slots = Scratch<Int32>(capacity: 1)
+  private let sources = Scratch<Int32>(capacity: 1)
+  private let hashes = Scratch<UInt64>(capacity: 1)
 
   init(_ plan: AggregatePlan) { accumulators = AccumulatorStore(plan) }
 
@@ -34,38 +36,38 @@ final class GroupStore {
     return slot
   }
 
-  /// Combines the groups of `other` in `sources` into this store's groups of the same key. Returns their slots here.
-  @discardableResult func merge(_ sources: [Int32], from other: GroupStore) -> [Int32] {
-    let targets = sources.map { source in
-      let key = other.table.key(source)
-      return insert(key, hash: KeyEncoder.hash(key))
-    }
-    merge(targets, sources, from: other)
-    return targets
+  /// Makes room for `count` groups.
+  func reserve(_ count: Int) { table.reserve(count) }
+
+  /// Combines all groups of `other` into this store's groups of the same key. Their slots here, by slot there, are valid until
+  /// the next call.
+  @discardableResult func merge(_ other: GroupStore) -> UnsafePointer<Int32> {
+    let count = other.table.slotCount
+    let targets = slots.reserve(count)
+    let hashes = hashes.reserve(count)
+    for slot in 0..<count { hashes[slot] = KeyEncoder.hash(other.table.key(Int32(slot))) }
+    for slot in 0..<count { targets[slot] = table.insert(other.table.key(Int32(slot)), hash: hashes[slot]) }
+    accumulators.grow(to: table.slotCount)
+    let sources = sources.reserve(count)
+    for slot in 0..<count { sources[slot] = Int32(truncatingIfNeeded: slot) }
+    accumulators.merge(SlotPairs(targets: targets, sources: sources, count: count), from: other.accumulators)
+    return UnsafePointer(targets)
   }
 
   /// Combines groups of `other` into those of this store's groups that have the same key.
   func mergeHeld(from other: GroupStore) {
-    var targets: [Int32] = []
-    var sources: [Int32] = []
+    let targets = slots.reserve(table.slotCount)
+    let sources = sources.reserve(table.slotCount)
+    var count = 0
     for slot in 0..<Int32(table.slotCount) {
       let key = table.key(slot)
       let source = other.table.slot(of: key, hash: KeyEncoder.hash(key))
       if source < 0 { continue }
-      targets.append(slot)
-      sources.append(source)
+      targets[count] = slot
+      sources[count] = source
+      count += 1
     }
-    merge(targets, sources, from: other)
-  }
-
-  private func merge(_ targets: [Int32], _ sources: [Int32], from other: GroupStore) {
-    targets.withUnsafeBufferPointer { targets in
-      sources.withUnsafeBufferPointer { sources in
-        guard let first = targets.baseAddress, let second = sources.baseAddress else { return }
-        accumulators.merge(
-          SlotPairs(targets: first, sources: second, count: targets.count), from: other.accumulators)
-      }
-    }
+    accumulators.merge(SlotPairs(targets: targets, sources: sources, count: count), from: other.accumulators)
   }
 
   /// All slots.

@@ -108,7 +108,7 @@ final class GroupTable {
     locations[Int(slot)] = store(key)
     buckets[position] = UInt64(tag) << 32 | UInt64(UInt32(bitPattern: slot &+ 1))
     count += 1
-    if count * 4 > bucketCount * 3 { growBuckets() }
+    if count * 4 > bucketCount * 3 { growBuckets(to: bucketCount * 2) }
     return slot
   }
 
@@ -116,6 +116,11 @@ final class GroupTable {
   @inline(__always) func key(_ slot: Int32) -> UnsafeRawBufferPointer {
     let location = locations[Int(slot)]
     return UnsafeRawBufferPointer(start: arena + Int(location >> 32) &* 8, count: Int(location & 0xFFFF_FFFF))
+  }
+
+  /// Where the key in `slot` starts.
+  @inline(__always) func keyStart(_ slot: Int32) -> UnsafeRawPointer {
+    UnsafeRawPointer(arena + Int(locations[Int(slot)] >> 32) &* 8)
   }
 
   /// Whether `slot` holds a key.
@@ -222,9 +227,16 @@ final class GroupTable {
     arenaCapacityWords = capacity
   }
 
-  private func growBuckets() {
+  /// Makes room for `count` keys, so that the buckets need not grow on the way.
+  func reserve(_ count: Int) {
+    var needed = bucketCount
+    while needed * 3 < count * 4 { needed *= 2 }
+    if needed > bucketCount { growBuckets(to: needed) }
+  }
+
+  private func growBuckets(to larger: Int) {
     let old = UnsafeBufferPointer(start: buckets, count: bucketCount)
-    bucketCount *= 2
+    bucketCount = larger
     buckets = .allocate(capacity: bucketCount)
     buckets.initialize(repeating: 0, count: bucketCount)
     let mask = bucketCount &- 1

@@ -28,8 +28,10 @@ extension SessionAggregate {
     input == .maximum || input == .minimum ? input : Watermark(input.time - 1)
   }
 
+  /// By end, then first row.
   private func sorted(_ indices: [Int32]) -> [Int32] {
-    indices.sorted { (sessions[$0].end, sessions[$0].sequence) < (sessions[$1].end, sessions[$1].sequence) }
+    let ranks = indices.map { (end: sessions[$0].end, sequence: sessions[$0].sequence, index: $0) }
+    return ranks.sorted { ($0.end, $0.sequence) < ($1.end, $1.sequence) }.map(\.index)
   }
 
   /// Gives the results of closed sessions: `on_time`, or `late` where that has been given.

@@ -109,7 +109,7 @@ final class SessionAggregate: StreamOperator {
       let time = times[row]
       let behind = max(stamps?[row] ?? watermark, watermark)
       let isBehind = time <= behind
-      if !isBehind, !judgesOverflow, let session = extend(keySlots[index], time) {
+      if !isBehind, !judgesOverflow, let session = placeSimply(time, key: keySlots[index]) {
         add(row, session)
         continue
       }
@@ -123,16 +123,33 @@ final class SessionAggregate: StreamOperator {
     return late
   }
 
-  /// The common case: the key has one session, and the row lies in it or at its end. Nil where it is another.
-  @inline(__always) private func extend(_ key: Int32, _ time: EventTime) -> Int32? {
-    let index = sessions.head(ofKey: key)
-    guard index >= 0 else { return nil }
-    let session = sessions.base + Int(index)
-    guard session.pointee.next < 0, time >= session.pointee.start, time <= session.pointee.end,
-      !session.pointee.flags.contains(.closed)
-    else { return nil }
-    if time &+ gap > session.pointee.end { session.pointee.end = time &+ gap }
+  /// Places a row that is not behind in the common case: its key has no session, or one that has not been reported.
+  /// Nil where it is another.
+  @inline(__always) private func placeSimply(_ time: EventTime, key: Int32) -> Int32? {
+    var index = sessions.head(ofKey: key)
+    let end = time &+ gap
+    if index < 0 {
+      index = begin(key: key, start: time, end: end)
+    } else {
+      let session = sessions.base + Int(index)
+      guard session.pointee.next < 0, !session.pointee.flags.contains(.closed) else { return nil }
+      if time > session.pointee.end || end < session.pointee.start {
+        index = begin(key: key, start: time, end: end)
+      } else {
+        if end > session.pointee.end { session.pointee.end = end }
+        if time < session.pointee.start { session.pointee.start = time }
+      }
+    }
     note(index)
+    return index
+  }
+
+  /// Makes a session.
+  private func begin(key: Int32, start: EventTime, end: EventTime) -> Int32 {
+    let index = sessions.insert(key: key, start: start, end: end, sequence: sessions.nextSequence)
+    sessions.nextSequence += 1
+    accumulators.grow(to: sessions.count)
+    sessions.arm(index, at: max(end, watermark))
     return index
   }
 
@@ -176,13 +193,7 @@ final class SessionAggregate: StreamOperator {
 
   /// Makes one session of those touched; a new one where there is none.
   private func merge(_ touched: [Int32], key: Int32, start: EventTime, end: EventTime) -> Int32 {
-    guard let target = touched.first else {
-      let index = sessions.insert(key: key, start: start, end: end, sequence: sessions.nextSequence)
-      sessions.nextSequence += 1
-      accumulators.grow(to: sessions.count)
-      sessions.arm(index, at: max(end, watermark))
-      return index
-    }
+    guard let target = touched.first else { return begin(key: key, start: start, end: end) }
     if touched.count > 1 { update() }
     for other in touched.dropFirst() {
       accumulators.merge(other, into: target)

@@ -54,7 +54,7 @@ final class SessionTable {
 
   /// Sessions that live about `span` ms of event time.
   init(span: Int64) {
-    timers = TimeBuckets(width: max(1, span / 256))
+    timers = TimeBuckets(width: max(1, span / 64))
     base = .allocate(capacity: capacity)
     heads = .allocate(capacity: headCapacity)
   }

@@ -18,8 +18,9 @@ extension WindowAggregate {
     let closing = windows(by: watermark.time) { assigner.firstEnd(of: $0.key, atLeast: firstOpenEnd) }
     self.watermark = watermark.time
     for window in closing {
+      if spec.window.cumulates, lateness == 0 { combine(by: window) }
       close(window, to: output)
-      if spec.window.cumulates { combine(after: window) }
+      if spec.window.cumulates, lateness > 0 { combine(by: window) }
     }
     results.flush(to: output)
     dropPanes()
@@ -67,9 +68,18 @@ extension WindowAggregate {
       let stamps = label == .late ? slots.map { chosen[0].stamp(of: $0) } : nil
       return results.add(chosen[0].store, slots, bounds, label, stamps: stamps, to: output)
     }
-    let union = union(members, keysOf: chosen, slots)
+    let isWhole = label == .onTime
+    let union = isWhole ? union(members) : union(members, keysOf: chosen, slots)
     let stamps = label == .late ? lateStamps(union, members.filter { !$0.isOnTime(for: window.end) }) : nil
     results.add(union, union.allSlots, bounds, label, stamps: stamps, to: output)
+  }
+
+  /// All groups of `members`, combined.
+  private func union(_ members: [WindowPane]) -> GroupStore {
+    let union = GroupStore(plan)
+    union.reserve(members.map(\.store.count).max() ?? 0)
+    for pane in members { union.merge(pane.store) }
+    return union
   }
 
   /// The groups that `slots` chooses of `chosen`, combined over all `members`.
@@ -147,14 +157,14 @@ extension WindowAggregate {
     pane.key.firstEnd - 1 + lateness <= watermark && pane.key.onTimeEnd - 1 <= watermark
   }
 
-  /// Combines the panes of `window`'s period that every later window contains into the first of them.
-  private func combine(after window: WindowBounds) {
+  /// Combines the panes of `window`'s period that it and every later window contain into the first of them.
+  private func combine(by window: WindowBounds) {
     let passed = panes.filter { $0.key.start == window.start && hasPassed($0, window.end - 1) }
       .sorted { $0.key < $1.key }
     guard passed.count > 1, let target = passed.first else { return }
     for pane in passed.dropFirst() {
-      let slots = target.store.merge(pane.store.allSlots, from: pane.store)
-      for (slot, mine) in slots.enumerated() where pane.changed.contains(Int32(slot)) { target.changed.mark(mine) }
+      let slots = target.store.merge(pane.store)
+      for slot in pane.changed.slots { target.changed.mark(slots[Int(slot)]) }
     }
     panes.removeAll { pane in pane !== target && passed.contains { $0 === pane } }
     renumber(combined: isCombined)

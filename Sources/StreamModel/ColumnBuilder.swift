@@ -116,6 +116,26 @@ package final class ColumnBuilder {
     return larger.base + bytesCount
   }
 
+  /// Appends `rows` valid rows of fixed width, whose values the caller writes at the returned address, all of them and
+  /// before anything else is done with the builder.
+  package func extend(by rows: Int) -> UnsafeMutableRawPointer {
+    while count + rows > capacity { grow() }
+    if let validity { for row in count..<count + rows { setBit(validity, row) } }
+    defer { count += rows }
+    return values.base + count * stride
+  }
+
+  /// Appends `rows` valid views that share `length` new bytes, all of which the caller writes at once: views at `views`, text
+  /// at `text`, which is `start` bytes into the column's bytes.
+  package func extend(
+    by rows: Int, textBytes length: Int
+  ) -> (views: UnsafeMutablePointer<UInt64>, text: UnsafeMutableRawPointer, start: Int) {
+    let text = reserveBytes(length)
+    let start = bytesCount
+    bytesCount += length
+    return (extend(by: rows).assumingMemoryBound(to: UInt64.self), text, start)
+  }
+
   /// Appends row `row` of `column`, which has the same layout.
   package func append(_ column: Column, row: Int) {
     guard column.isValid(row) else { return appendNull() }

@@ -226,6 +226,20 @@ import Testing
     #expect(target.snapshot().entries.isEmpty)
   }
 
+  @Test func aRowWithoutStampBehindTheWatermark_isLateWhereNothingIsLeftToAddItTo() throws {
+    var test = AggregateTestSpec(.tumble(size: 100, offset: 0))
+    test.values = [("n", "count(*)")]
+    let target = AggregateOperator.make(try test.spec())
+    let output = CapturedOutput()
+    try target.advance(to: Watermark(150), output: output)
+    let rows = TestRows(AggregateTestSpec.schema).row(at: 99, AggregateTestSpec.row(["id": "a"]))
+      .row(at: 120, AggregateTestSpec.row(["id": "a"]))
+    try target.process(rows.batch(), input: 0, to: output)
+    try target.advance(to: .maximum, output: output)
+    #expect(output.rows(on: .late).map(\.eventTime) == [99])
+    #expect(output.main.map { $0.values[4] } == [1])
+  }
+
   @Test func damagedStateIsRefused() throws {
     let spec = try AggregateTestSpec(.tumble(size: 100, offset: 0)).spec()
     let target = AggregateOperator.make(spec)

@@ -137,4 +137,29 @@ import Testing
     #expect(output.failed.compactMap(\.failure).contains { $0.contains("Mars/Olympus") })
     #expect(output.main.count == 2)
   }
+
+  @Test func aColumnFullOfNonsense_doesNotGrowTheStateForEver() throws {
+    var test = Self.spec(.day)
+    test.key = ["id"]
+    let target = AggregateOperator.make(try test.spec())
+    let output = CapturedOutput()
+    for round in 0..<3 {
+      let rows = (0..<40_000).map { index in
+        let zone: Value = index % 2 == 0 ? .string("Nowhere/\(round)-\(index)") : "UTC"
+        return TestRow(at: Int64(index), AggregateTestSpec.row(["id": "a", "zone": zone, "day": 1]))
+      }
+      for start in stride(from: 0, to: rows.count, by: 8000) {
+        let batch = TestRows(AggregateTestSpec.schema, Array(rows[start..<start + 8000])).batch()
+        try target.process(batch, input: 0, to: output)
+      }
+    }
+    for (zone, count) in [("UTC", 5), ("Europe/Dublin", 1)] {
+      let row = AggregateTestSpec.row(["id": "a", "zone": .string(zone), "day": 1])
+      let rows = (0..<count).map { TestRow(at: 1_784_000_000_000 + Int64($0), row) }
+      try target.process(TestRows(AggregateTestSpec.schema, rows).batch(), input: 0, to: output)
+    }
+    try target.advance(to: .maximum, output: output)
+    #expect(output.failed.count == 60_000)
+    #expect(output.main.map { $0.values[3] } == [60_000, 1, 5])
+  }
 }
