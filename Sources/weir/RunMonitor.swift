@@ -38,10 +38,12 @@ final class SignalWatch: @unchecked Sendable {
         Unmanaged<SignalWatch>.fromOpaque(argument.unsafelyUnwrapped).takeRetainedValue().loop()
         return nil
       }, Unmanaged.passRetained(self).toOpaque())
+    Signals.forward(to: thread)
   }
 
   /// Ends the thread, whatever it waits for, and takes the progress line away.
   func end() {
+    Signals.stopForwarding()
     pthread_kill(thread, SIGUSR1)
     pthread_join(thread, nil)
     progress?.erase()
@@ -76,10 +78,26 @@ enum Signals {
     return signals
   }
 
-  /// Call before any thread is started: threads inherit it. A closed pipe is an error of the write, not a signal.
+  /// Makes this thread, and those started from it, leave the watched signals to the watching thread. A closed pipe is an
+  /// error of the write, not a signal.
   static func block() {
     var signals = watched
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     signal(SIGPIPE, SIG_IGN)
+  }
+
+  /// The thread that waits for signals. Written before the handlers that read it are installed.
+  nonisolated(unsafe) private static var watcher = pthread_t()
+
+  /// Sends SIGINT and SIGTERM on to `thread`, whichever thread they reach. Blocking them is not enough: the main thread
+  /// of an asynchronous program waits with all signals open.
+  static func forward(to thread: pthread_t) {
+    watcher = thread
+    for number in [SIGINT, SIGTERM] { signal(number) { number in _ = pthread_kill(Signals.watcher, number) } }
+  }
+
+  /// From here on these signals end the process.
+  static func stopForwarding() {
+    for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
   }
 }

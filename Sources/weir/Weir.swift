@@ -13,6 +13,7 @@ struct Weir: AsyncParsableCommand {
     subcommands: [RunCommand.self, ValidateCommand.self, ExplainCommand.self, GenerateCommand.self])
 
   static func main() async {
+    StandardDescriptors.reserve()
     do {
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
@@ -36,6 +37,18 @@ struct CommandFailure: Error {
   static func failed(_ message: String) -> CommandFailure { CommandFailure(status: 1, message: message) }
   static func wrong(_ message: String) -> CommandFailure { CommandFailure(status: 2, message: message) }
   static let interrupted = CommandFailure(status: 130, message: "")
+}
+
+/// Descriptors 0, 1 and 2.
+enum StandardDescriptors {
+  /// Takes those that the process was started without, so that no file of ours gets such a number and with it what is
+  /// written for people. Writing to one is an error, as it was.
+  static func reserve() {
+    for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
+      // The lowest number that is free is this one.
+      _ = open("/dev/null", O_RDONLY)
+    }
+  }
 }
 
 /// The error output.
