@@ -99,7 +99,10 @@ package final class Job: Sendable {
       }
     }
     guard let failure else { return prepared }
-    for sink in prepared { sink.writer.writer.close() }
+    for sink in prepared {
+      sink.writer.writer.close()
+      for part in sink.parts { part.discard() }
+    }
     if failure is Interruption { throw CancellationError() }
     throw failure
   }

@@ -26,7 +26,15 @@ final class Subtask {
   }
 
   /// Works until the input has ended, and returns what its sinks have ready to be committed.
+  /// When it fails, what its sinks have written is removed.
   func run() throws -> [PreparedSink] {
+    do { return try work() } catch {
+      chain.closeSinks()
+      throw error
+    }
+  }
+
+  private func work() throws -> [PreparedSink] {
     while openChannels > 0 {
       let waitStart = Clock.monotonicNanoseconds()
       let next = try inbox.next(deadline: chain.nextTimer)
@@ -82,6 +90,11 @@ final class SinkHandle: @unchecked Sendable {
 }
 
 extension OperatorChain {
+  /// Lets go of what the chain's sinks were given.
+  func closeSinks() {
+    for node in nodes { if case .write(let writer) = node.work { writer.close() } }
+  }
+
   /// Makes durable what the chain's sinks were given.
   func prepareSinks() throws -> [PreparedSink] {
     try nodes.compactMap { node in

@@ -57,3 +57,8 @@ extension FileSinkWriter {
     for name in names where name.hasSuffix(".pending") { unlink("\(path)/\(name)") }
   }
 }
+
+extension PendingPart {
+  /// Removes a part that will not be committed.
+  package func discard() { unlink(pendingPath) }
+}
