@@ -54,6 +54,8 @@ package struct CSVSplitter: RecordSplitter {
     var state = UInt8(WEIR_CSV_CELL_START)
     let end = weir_csv_first_record_end(start, from, bytes.count, options.delimiter, options.quote, &state)
     if end > 0 { return end }
+    // A header whose quote is never closed would take the whole file with it.
+    if isAtEnd && state == UInt8(WEIR_CSV_QUOTED) { return nil }
     return isAtEnd || bytes.count > maxRecordBytes ? bytes.count : nil
   }
 }

@@ -72,6 +72,7 @@ import Testing
     #expect(length("") == nil)
     #expect(length("a,b", isAtEnd: true) == 3)
     #expect(length("", isAtEnd: true) == 0)
+    #expect(length("\"a,b\n1,2\n", isAtEnd: true) == nil, "the quote is never closed")
     #expect(length("1,2\n", header: false) == 0)
   }
 
