@@ -25,6 +25,38 @@ enum WeirProcess {
     return running.wait()
   }
 
+  /// Runs `weir` to its end, and says how much memory it had at most, in kilobytes.
+  static func runMeasured(_ arguments: [String]) throws -> (Result, peakKilobytes: Int) {
+    let running = try start(arguments)
+    let status = "/proc/\(running.process.processIdentifier)/status"
+    var peak = 0
+    while running.process.isRunning {
+      let text = (try? String(contentsOfFile: status, encoding: .utf8)) ?? ""
+      let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+      peak = max(peak, Int(line.filter(\.isNumber)) ?? 0)
+      sched_yield()
+    }
+    return (running.wait(), peak)
+  }
+
+  /// Runs a bash command that finds the binary as `$WEIR` and `arguments` as `$1`, `$2` and so on.
+  static func runInShell(_ command: String, _ arguments: [String]) throws -> Result {
+    try start(
+      ["-c", command, "bash"] + arguments, environment: ["WEIR": binary.path],
+      executable: URL(fileURLWithPath: "/bin/bash")
+    ).wait()
+  }
+
+  /// Runs `weir` as a user whom permissions hold back: for root that is `nobody`, with a copy of the binary, since the checkout
+  /// may lie where only root may go.
+  static func runUnprivileged(_ arguments: [String], in folder: TestFolder) throws -> Result {
+    if geteuid() != 0 { return try run(arguments) }
+    let copy = folder.url.appendingPathComponent("weir")
+    try FileManager.default.copyItem(at: binary, to: copy)
+    return try runInShell(
+      "exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"", [copy.path] + arguments)
+  }
+
   /// A process that is still going.
   final class Running {
     let process = Process()
@@ -50,10 +82,11 @@ enum WeirProcess {
     }
   }
 
-  static func start(_ arguments: [String], environment: [String: String] = [:], in folder: URL? = nil) throws -> Running
-  {
+  static func start(
+    _ arguments: [String], environment: [String: String] = [:], in folder: URL? = nil, executable: URL? = nil
+  ) throws -> Running {
     let running = Running()
-    running.process.executableURL = binary
+    running.process.executableURL = executable ?? binary
     running.process.arguments = arguments
     running.process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
     if let folder { running.process.currentDirectoryURL = folder }
@@ -96,6 +129,15 @@ final class TestFolder {
   var contents: [String] {
     let all = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
     return all.sorted()
+  }
+
+  /// What the files of one folder hold, by name.
+  func filesWithContents(in folder: String) throws -> [String: Data] {
+    let base = url.appendingPathComponent(folder)
+    return try Dictionary(
+      uniqueKeysWithValues: FileManager.default.contentsOfDirectory(atPath: base.path).map { name in
+        (name, try Data(contentsOf: base.appendingPathComponent(name)))
+      })
   }
 
   /// All lines of the visible files in a sink's folder, sorted.
