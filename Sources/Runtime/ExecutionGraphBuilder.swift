@@ -43,7 +43,7 @@ struct ExecutionGraphBuilder {
     case .filter, .project: addChained(step)
     case .deduplicate(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true)
     case .aggregate(let spec):
-      addKeyed(step, key: spec.key, isOrderSensitive: spec.values.contains { $0.expression.isOrderSensitive })
+      addKeyed(step, key: spec.key, isOrderSensitive: spec.isOrderSensitive)
     case .join(let spec): addJoin(step, spec)
     }
   }
@@ -173,5 +173,14 @@ struct ExecutionGraphBuilder {
     graph.stages.append(
       .init(name: "dead_letters", parallelism: 1, nodes: [.init(name: "dead_letters", body: .sink(plan.deadLetters))]))
     graph.deadLetterStage = graph.stages.count - 1
+  }
+}
+
+extension AggregateSpec {
+  /// Whether results depend on the order of rows. Sessions do: whether a row that is behind still finds a session to join
+  /// depends on which rows came before it.
+  fileprivate var isOrderSensitive: Bool {
+    if case .session = window { return true }
+    return values.contains { $0.expression.isOrderSensitive }
   }
 }

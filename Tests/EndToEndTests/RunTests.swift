@@ -87,6 +87,16 @@ import Testing
     }
   }
 
+  /// Whether a late row joins a session depends on the rows before it, and those come from several subtasks.
+  @Test func sessionsBehindADeduplication_areTheSameInEveryRun() throws {
+    let folder = try TestFolder()
+    let expected = try UsageAggregation.run(parallelism: 1, into: folder, "reference")["sessions"]
+    for run in 0..<6 {
+      let actual = try UsageAggregation.run(parallelism: 16, into: folder, "run\(run)")["sessions"]
+      #expect(actual == expected, "run \(run) differs")
+    }
+  }
+
   @Test func anInterrupt_stopsCleanlyWithStatus130() throws {
     let folder = try TestFolder()
     let text = """
