@@ -60,9 +60,8 @@ struct ExecutionGraphBuilder {
     let stages = Set(all.map(\.stage)).sorted()
     var placed: [(stage: Int, node: Int)] = []
     for stage in stages {
-      let node = append(.init(name: step.name, body: .step(step)), to: stage)
-      connectLocally(all.filter { $0.stage == stage }, to: node, stage: stage, schema: step.inputSchema)
-      placed.append((stage, node))
+      let node = ExecutionGraph.Node(name: step.name, body: .step(step))
+      placed.append((stage, place(node, behind: all.filter { $0.stage == stage }, in: stage, schema: step.inputSchema)))
     }
     producers[step.name] = placed
     if isUnordered(step.inputs) { unordered.insert(step.name) }
@@ -73,17 +72,17 @@ struct ExecutionGraphBuilder {
     return graph.stages[stage].nodes.count - 1
   }
 
-  /// Several ways inside a stage meet in a union that restores the rows' order. The union must come before its reader.
-  private mutating func connectLocally(_ sources: [Output], to node: Int, stage: Int, schema: Schema) {
-    guard sources.count > 1 else {
-      for source in sources { connect(source, .local(node: node, input: 0)) }
-      return
-    }
-    let reader = graph.stages[stage].nodes.remove(at: node)
-    let union = append(.init(name: reader.name, body: .union(schema)), to: stage)
-    let moved = append(reader, to: stage)
-    for source in sources { connect(source, .local(node: union, input: 0)) }
-    graph.stages[stage].nodes[union].destinations[nil] = [.local(node: moved, input: 0)]
+  /// Adds a node that reads `sources`, outputs of the same stage, and returns its position. Several ways inside a stage
+  /// meet in a union that restores the rows' order; it comes before its reader.
+  private mutating func place(
+    _ reader: ExecutionGraph.Node, behind sources: [Output], in stage: Int, schema: Schema
+  ) -> Int {
+    var union: Int?
+    if sources.count > 1 { union = append(.init(name: reader.name, body: .union(schema)), to: stage) }
+    let node = append(reader, to: stage)
+    for source in sources { connect(source, .local(node: union ?? node, input: 0)) }
+    if let union { graph.stages[stage].nodes[union].destinations[nil] = [.local(node: node, input: 0)] }
+    return node
   }
 
   private mutating func connect(_ output: Output, _ destination: ExecutionGraph.Destination) {
@@ -151,8 +150,7 @@ struct ExecutionGraphBuilder {
       if isSingleWriter(sink) || graph.stages[stage].source != nil {
         separate += here
       } else {
-        let node = append(.init(name: sink.name, body: .sink(sink)), to: stage)
-        connectLocally(here, to: node, stage: stage, schema: sink.schema)
+        _ = place(.init(name: sink.name, body: .sink(sink)), behind: here, in: stage, schema: sink.schema)
       }
     }
     guard !separate.isEmpty else { return }
