@@ -11,7 +11,9 @@ struct ColumnLiveness {
   /// By source or step: needed columns of its output.
   private(set) var outputs: [String: Set<Int>] = [:]
   private var schemas: [String: Schema] = [:]
+  /// Steps whose output, and steps whose input, are rows that a step made.
   private var derived: Set<String> = []
+  private var readsDerived: Set<String> = []
   private var inputs: [String: Set<Int>] = [:]
   private var rightInputs: [String: Set<Int>] = [:]
 
@@ -19,6 +21,7 @@ struct ColumnLiveness {
     for source in plan.sources { schemas[source.name] = source.outputSchema }
     for step in plan.steps {
       schemas[step.name] = step.outputSchema
+      if (step.inputs + step.rightInputs).contains(where: isDerived) { readsDerived.insert(step.name) }
       if isDerived(step) { derived.insert(step.name) }
     }
     for sink in plan.sinks { need(sink.inputs, Set(0..<sink.schema.count)) }
@@ -39,8 +42,13 @@ struct ColumnLiveness {
   private func isDerived(_ step: StepPlan) -> Bool {
     switch step.operation {
     case .aggregate, .join: true
-    case .filter, .project, .deduplicate: step.inputs.contains { derived.contains($0.producer) }
+    case .filter, .project, .deduplicate: readsDerived.contains(step.name)
     }
+  }
+
+  /// A side port carries rows of its step's input.
+  private func isDerived(_ stream: StreamReference) -> Bool {
+    (stream.port == nil ? derived : readsDerived).contains(stream.producer)
   }
 
   /// Side ports carry rows of the step's input: what they need is kept under the port's own name.
@@ -49,7 +57,7 @@ struct ColumnLiveness {
   }
 
   private func columnsRead(by step: StepPlan) -> (left: Set<Int>, right: Set<Int>) {
-    if step.inputs.contains(where: { derived.contains($0.producer) }) {
+    if step.inputs.contains(where: isDerived) {
       return (Set(0..<step.inputSchema.count), allRight(step))
     }
     var left: Set<Int> = []
