@@ -69,7 +69,7 @@ struct AggregateMaker {
 
   private func integerSum(_ random: inout SeededRandom) -> (String, TestAggregate)? {
     let fold: ([Value]) -> Value = { values in
-      values.isEmpty ? .null : .int64(values.reduce(0) { $0 + ValueArithmetic.int($1) })
+      values.isEmpty ? .null : .int64(Int64(truncatingIfNeeded: AggregateMaker.digits(values)))
     }
     if allowsOverflow, random.chance(0.5), let big = pick(values.columns { $0.name == "big" }, &random) {
       return ("big", call("sum(", big, .int64, &random, isIntegerSum: true, fold))

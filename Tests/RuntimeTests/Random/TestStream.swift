@@ -47,10 +47,13 @@ struct TestStream {
 
   func allowsSessions(_ key: [Int]) -> Bool { !mayBeBehind || keepsAccounts(key) }
 
-  /// Arrival has one order: the file's, or for rows that a step made in the order of time, theirs.
+  /// Whether rows meet that were read by several readers, or went through several subtasks.
+  var isInterleaved: Bool { !isInOrder || sources.count > 1 }
+
+  /// Whether rows arrive in one order. Rows that are interleaved are put in order of time first.
   func allowsDeduplication(_ key: [Int]) -> Bool {
     if isMade { return isUnique(key) && key.count == uniqueKey?.count }
-    return isInOrder && !hasCopies && (keepsAccounts(key) || sources.count == 1)
+    return !hasCopies
   }
 
   func allowsOverflow(_ key: [Int]) -> Bool { !isMade && isInOrder && !hasCopies && keepsAccounts(key) }

@@ -56,7 +56,7 @@ extension TestStep {
     case .project(let columns, let keepsColumns):
       return ["\(keepsColumns ? "extend" : "select"):"]
         + columns.map { "  \($0.name): \(TestTopology.quoted($0.expression.sql))" }
-    case .deduplicate(let key, let within):
+    case .deduplicate(let key, let within, _):
       return ["deduplicate: {key: \(names(key, of: inputFields)), within: \(TestTimes.duration(within))}"]
     case .aggregate(let step): return ["aggregate:"] + aggregateYAML(step).map { "  " + $0 }
     case .join(let join):

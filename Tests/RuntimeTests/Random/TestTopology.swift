@@ -39,7 +39,8 @@ enum TestOperation {
   case filter(TestExpression)
   /// `select`, or `extend` where `keepsColumns`.
   case project([ProjectedColumn], keepsColumns: Bool)
-  case deduplicate(key: [Int], within: Int64)
+  /// `isInterleaved`: its rows come from several readers or subtasks.
+  case deduplicate(key: [Int], within: Int64, isInterleaved: Bool)
   case aggregate(TestAggregateStep)
   case join(TestJoin)
 

@@ -144,7 +144,7 @@ extension TopologyMaker {
     if let unique = input.uniqueKey, input.isMade { key = unique.compactMap { input.index($0) } }
     guard !key.isEmpty, input.allowsDeduplication(key) else { return addAggregate(input, inputs) }
     let within = [1, unit, 5 * unit, 40 * unit][Int(random.int(0...3))]
-    let name = add(.deduplicate(key: key, within: within), input, inputs)
+    let name = add(.deduplicate(key: key, within: within, isInterleaved: input.isInterleaved), input, inputs)
     for port in [nil, SidePort.duplicates, .late] {
       addStream(input, name, port: port) { stream in
         stream.isInOrder = false

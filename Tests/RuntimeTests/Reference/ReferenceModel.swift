@@ -60,7 +60,8 @@ struct ReferenceModel {
     switch step.operation {
     case .filter(let condition): result = ReferenceSteps.filter(input, condition)
     case .project(let columns, let keepsColumns): result = ReferenceSteps.project(input, columns, keepsColumns)
-    case .deduplicate(let key, let within): result = ReferenceSteps.deduplicate(input, key, within)
+    case .deduplicate(let key, let within, let isInterleaved):
+      result = ReferenceSteps.deduplicate(isInterleaved ? input.inTime() : input, key, within)
     case .aggregate(let aggregate): result = ReferenceAggregate(aggregate).work(input)
     case .join(let join): result = ReferenceJoin(join).work(input, rows(of: step.rightInputs))
     }

@@ -55,6 +55,16 @@ struct ReferenceCounts: Equatable {
 }
 
 extension Array where Element == ReferenceRow {
+  /// In the order in which rows go on that many readers or subtasks gave: by event time, rows that are behind by the
+  /// watermark they came behind; ties in order of arrival.
+  func inTime() -> [ReferenceRow] {
+    inOrder().enumerated().sorted { left, right in
+      let (one, other) = (left.element, right.element)
+      let releases = (one.isBehind ? one.stamp : one.time, other.isBehind ? other.stamp : other.time)
+      return (releases.0, one.time, left.offset) < (releases.1, other.time, right.offset)
+    }.map(\.element)
+  }
+
   /// In order of arrival; rows that steps made in order of event time.
   func inOrder() -> [ReferenceRow] {
     enumerated().sorted { left, right in
