@@ -61,7 +61,8 @@ struct ExecutionGraphBuilder {
     var placed: [(stage: Int, node: Int)] = []
     for stage in stages {
       let node = ExecutionGraph.Node(name: step.name, body: .step(step))
-      placed.append((stage, place(node, behind: all.filter { $0.stage == stage }, in: stage, schema: step.inputSchema)))
+      placed.append(
+        (stage, placeBehindUnion(node, of: all.filter { $0.stage == stage }, in: stage, schema: step.inputSchema)))
     }
     producers[step.name] = placed
     if isUnordered(step.inputs) { unordered.insert(step.name) }
@@ -72,17 +73,20 @@ struct ExecutionGraphBuilder {
     return graph.stages[stage].nodes.count - 1
   }
 
-  /// Adds a node that reads `sources`, outputs of the same stage, and returns its position. Several ways inside a stage
-  /// meet in a union that restores the rows' order; it comes before its reader.
-  private mutating func place(
-    _ reader: ExecutionGraph.Node, behind sources: [Output], in stage: Int, schema: Schema
+  /// Adds a node that reads `sources`, outputs of the same stage, and returns its position.
+  private mutating func place(_ node: ExecutionGraph.Node, behind sources: [Output], in stage: Int) -> Int {
+    let position = append(node, to: stage)
+    for source in sources { connect(source, .local(node: position, input: 0)) }
+    return position
+  }
+
+  /// Like `place`; several ways inside a stage meet in a union that restores the rows' order.
+  private mutating func placeBehindUnion(
+    _ reader: ExecutionGraph.Node, of sources: [Output], in stage: Int, schema: Schema
   ) -> Int {
-    var union: Int?
-    if sources.count > 1 { union = append(.init(name: reader.name, body: .union(schema)), to: stage) }
-    let node = append(reader, to: stage)
-    for source in sources { connect(source, .local(node: union ?? node, input: 0)) }
-    if let union { graph.stages[stage].nodes[union].destinations[nil] = [.local(node: node, input: 0)] }
-    return node
+    guard sources.count > 1 else { return place(reader, behind: sources, in: stage) }
+    let union = place(.init(name: reader.name, body: .union(schema)), behind: sources, in: stage)
+    return place(reader, behind: [Output(stage: stage, node: union, port: nil)], in: stage)
   }
 
   private mutating func connect(_ output: Output, _ destination: ExecutionGraph.Destination) {
@@ -101,10 +105,27 @@ struct ExecutionGraphBuilder {
     if needsSort { _ = append(.init(name: step.name, body: .sort(step.inputSchema, key: key)), to: stage) }
     let node = append(.init(name: step.name, body: .step(step)), to: stage)
     if needsSort { graph.stages[stage].nodes[0].destinations[nil] = [.local(node: node, input: 0)] }
-    for output in outputs(of: step.inputs) {
+    for output in arrivals(of: step) {
       addEdge(output, stage, 0, 0, key.isEmpty ? .single : .key(key), liveness.input(of: step))
     }
     finish(step, stage, node)
+  }
+
+  /// What a keyed step reads. Ways that part behind a source meet in a union there: once they are on edges of their own,
+  /// which of them brings a row first depends on how the source is cut into chunks.
+  private mutating func arrivals(of step: StepPlan) -> [Output] {
+    let all = outputs(of: step.inputs)
+    var arrivals: [Output] = []
+    for stage in Set(all.map(\.stage)).sorted() {
+      let here = all.filter { $0.stage == stage }
+      if here.count > 1, graph.stages[stage].source != nil {
+        let union = place(.init(name: step.name, body: .union(step.inputSchema)), behind: here, in: stage)
+        arrivals.append(Output(stage: stage, node: union, port: nil))
+      } else {
+        arrivals += here
+      }
+    }
+    return arrivals
   }
 
   private mutating func addJoin(_ step: StepPlan, _ spec: JoinSpec) {
@@ -150,7 +171,7 @@ struct ExecutionGraphBuilder {
       if isSingleWriter(sink) || graph.stages[stage].source != nil {
         separate += here
       } else {
-        _ = place(.init(name: sink.name, body: .sink(sink)), behind: here, in: stage, schema: sink.schema)
+        _ = placeBehindUnion(.init(name: sink.name, body: .sink(sink)), of: here, in: stage, schema: sink.schema)
       }
     }
     guard !separate.isEmpty else { return }

@@ -129,10 +129,24 @@ enum GraphOf {
     #expect(union.destinations.values.joined().count == 1)
   }
 
-  private func sorts(_ aggregate: String, behind inputs: String) throws -> Bool {
+  /// On two edges of their own, which of them brings a row first would depend on how the source is cut into chunks.
+  @Test func waysThatMeetAtAKeyedStepMeetInAUnionBefore() throws {
+    let steps = """
+        a: {from: usage, filter: n > 1}
+        last: {from: [a, usage], deduplicate: {key: [account], within: 1h}}
+      """
+    let graph = try GraphOf.graph(steps, sinks: ExecutionGraphTests.out)
+    #expect(try stage("usage", graph).nodes.map(shown) == ["source usage", "step a", "union last"])
+    #expect(edges(to: "last", graph).count == 1)
+    #expect(try stage("last", graph).nodes.map(shown) == ["step last", "sink out"])
+  }
+
+  private func sorts(_ aggregate: String, behind inputs: String, window: String = "tumble") throws -> Bool {
     let steps = """
         a: {from: usage, deduplicate: {key: [account], within: 1h}}
-        last: {from: \(inputs), aggregate: {key: [kind], window: {tumble: 1h}, values: {v: \(aggregate)}}}
+        x: {from: usage, extend: {x: cast(n as double)}}
+        y: {from: other, extend: {x: cast(n as double)}}
+        last: {from: \(inputs), aggregate: {key: [kind], window: {\(window): 1h}, values: {v: \(aggregate)}}}
       """
     let graph = try GraphOf.graph(steps, sinks: ExecutionGraphTests.out)
     return try stage("last", graph).nodes.map(shown).contains("sort last")
@@ -142,7 +156,10 @@ enum GraphOf {
     #expect(try sorts("last(n)", behind: "a"))
     #expect(try sorts("last(n)", behind: "[usage, other]"))
     #expect(try !sorts("last(n)", behind: "usage"))
+    #expect(try sorts("avg(x)", behind: "[x, y]"))
+    #expect(try !sorts("avg(x)", behind: "x"))
     #expect(try !sorts("sum(n)", behind: "a"))
+    #expect(try sorts("sum(n)", behind: "a", window: "session"))
   }
 
   @Test func deadLettersHaveOneStageThatIsLast() throws {
