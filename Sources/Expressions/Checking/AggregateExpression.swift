@@ -23,6 +23,16 @@ package struct AggregateCall: Sendable {
   }
 }
 
+extension AggregateCall {
+  var isOrderSensitive: Bool {
+    switch function {
+    case .first, .last: true
+    case .sum, .avg, .stddevPop: argument?.type == .double
+    case .countAll, .count, .countDistinct, .min, .max: false
+    }
+  }
+}
+
 /// A checked aggregate expression such as `sum(x) / count(*)`: calls, and a scalar expression over their results.
 package struct AggregateExpression: Sendable {
   package let text: String
@@ -31,7 +41,7 @@ package struct AggregateExpression: Sendable {
   package let result: ScalarExpression?
   package let type: DataType
   package let nullable: Bool
-  /// Whether the value depends on the order of rows (`first`, `last`).
+  /// Whether the value depends on the order of rows: `first`, `last`, and the last digits of what adds up doubles.
   package let isOrderSensitive: Bool
 
   package init(

@@ -33,7 +33,7 @@ package enum ExpressionChecker {
     return .valid(
       AggregateExpression(
         text: text, calls: calls, result: isOneCall ? nil : result, type: typed.type, nullable: typed.nullable,
-        isOrderSensitive: calls.contains { $0.function == .first || $0.function == .last }))
+        isOrderSensitive: calls.contains(where: \.isOrderSensitive)))
   }
 
   /// The whole expression's value, which must have a type of its own.
