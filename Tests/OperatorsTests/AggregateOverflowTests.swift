@@ -96,4 +96,33 @@ import Testing
     #expect(output.failed.map { $0.values[0] } == ["a"])
     #expect(output.main.map { $0.values[3] } == [.decimal(3_000_000, scale: 6)])
   }
+
+  @Test func whichRowsOverflow_dependsOnTheirOrderAlone() throws {
+    try TestSeeds.each(3) { random in
+      let windows: [WindowSpec] = [
+        .tumble(size: 120, offset: 0), .hop(size: 120, every: 40, offset: 0),
+        .cumulate(size: 200, every: 50, offset: 0),
+        .session(gap: 40),
+      ]
+      for window in windows {
+        var test = Self.spec(window, ["sum(wide)", "count(*)"])
+        test.key = ["id", "part"]
+        test.lateness = random.chance(0.5) ? 50 : 0
+        let plain = AggregateTestRows.script(&random, partitions: 2, rows: 120, keys: 2, behind: true)
+        var script = OperatorScript(AggregateTestSpec.schema)
+        for element in plain.elements {
+          switch element {
+          case .row(let row, _):
+            var values = row.values
+            values[4] = .decimal(Self.most / 8 * Int128(random.int(-4...7)), scale: 2)
+            script.row(at: row.eventTime, stamp: row.stamp, values)
+          case .watermark(let time): script.watermark(time)
+          case .clock: break
+          }
+        }
+        let output = try test.harness().check(script, seed: random.next())
+        #expect(!output.failed.isEmpty && !output.main.isEmpty)
+      }
+    }
+  }
 }
