@@ -9,8 +9,7 @@ import Topology
   /// Random topologies over random inputs at parallelism 1, 2, 5 and batches of 1, 7, 4096 rows give identical output,
   /// equal to the reference model's. `WEIR_PROPERTY_CASES` sets how many; `WEIR_TEST_SEED` runs the one of that seed.
   @Test func anyTopology_givesTheModelsRowsHoweverItIsCutUp() async throws {
-    let given = ProcessInfo.processInfo.environment["WEIR_PROPERTY_CASES"].flatMap { Int($0) }
-    for seed in TestSeeds.seeds(given ?? 40) {
+    for seed in PropertyCase.seeds() {
       let topology = TopologyMaker.make(seed: seed)
       guard let failure = await PropertyCase.failure(of: topology) else { continue }
       var shrinking = Shrinking(topology) { await PropertyCase.failure(of: $0) != nil }
@@ -23,6 +22,14 @@ import Topology
 
 /// One topology, run in every way and compared.
 enum PropertyCase {
+  /// Half of them always the same, half of them new; or the one of `WEIR_TEST_SEED`.
+  static func seeds() -> [UInt64] {
+    let environment = ProcessInfo.processInfo.environment
+    if let seed = environment["WEIR_TEST_SEED"].flatMap({ UInt64($0) }) { return [seed] }
+    let count = max(2, environment["WEIR_PROPERTY_CASES"].flatMap { UInt64($0) } ?? 80)
+    return (1...count / 2).map { $0 } + (1...count / 2).map { _ in UInt64.random(in: 1_000_000...(.max)) }
+  }
+
   /// What is wrong, or nil.
   static func failure(of topology: TestTopology) async -> String? {
     do {

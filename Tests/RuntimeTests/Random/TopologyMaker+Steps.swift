@@ -5,7 +5,9 @@ import TestSupport
 extension TopologyMaker {
   /// Adds a step of a random kind to a random stream.
   mutating func addStep() {
-    guard var input = streams.randomElement(using: &random) else { return }
+    // Of two streams the later one, so that chains grow.
+    let choices = [0, 1].map { _ in Int(random.int(0...Int64(streams.count - 1))) }
+    var input = streams[max(choices[0], choices[1])]
     var inputs = [input.name]
     if random.chance(0.35), let other = unionPartner(of: input) {
       inputs.append(other.name)

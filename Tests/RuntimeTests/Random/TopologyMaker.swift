@@ -19,11 +19,26 @@ struct TopologyMaker {
   static func make(seed: UInt64) -> TestTopology {
     var maker = TopologyMaker(seed: seed)
     maker.addSources()
-    let steps = maker.random.int(1...7)
-    for _ in 0..<steps { maker.addStep() }
+    let steps = maker.random.int(1...8)
+    for _ in 0..<steps { maker.addTellingStep() }
     maker.addSinks()
     return maker.topology
   }
+
+  /// Adds a step that gives rows, if one is found in a few attempts.
+  private mutating func addTellingStep() {
+    for _ in 0..<4 {
+      var attempt = self
+      attempt.addStep()
+      random = attempt.random
+      let name = attempt.topology.steps.last?.name ?? ""
+      let counts = ReferenceModel(attempt.topology) { $0.name + $1.name }.counts[name]
+      if let counts, counts.rowsOut > 0, counts.rowsOut < TopologyMaker.maxRows { return self = attempt }
+    }
+  }
+
+  /// Joins of joins would take longer than they tell.
+  private static let maxRows = 3000
 
   private init(seed: UInt64) {
     var random = SeededRandom(seed: seed)
