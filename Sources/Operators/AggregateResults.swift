@@ -173,7 +173,7 @@ final class AggregateResults {
     let failed = failures.keys.sorted()
     let rest = (0..<batch.count).filter { failures[$0] == nil }.map { Int32($0) }
     if !rest.isEmpty { output.emit(batch.gather(rest)) }
-    output.fail(
+    output.failResults(
       batch.gather(failed.map { Int32($0) }),
       failed.enumerated().map { RowFailure(row: $0, reason: failures[$1] ?? "") })
   }

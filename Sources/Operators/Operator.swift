@@ -27,6 +27,12 @@ package protocol OperatorOutput: AnyObject {
   func count(_ rows: Int, on port: SidePort)
   /// Rows that cannot be evaluated: dead letters of this step (or the job's failure, where the step says `on_error: fail`).
   func fail(_ batch: RecordBatch, _ failures: [RowFailure])
+  /// Like `fail`, of rows that the operator made and that did not come in, which counters must keep apart.
+  func failResults(_ batch: RecordBatch, _ failures: [RowFailure])
+}
+
+extension OperatorOutput {
+  package func failResults(_ batch: RecordBatch, _ failures: [RowFailure]) { fail(batch, failures) }
 }
 
 /// What an operator can die of; anything about a single row is a dead letter instead.

@@ -7,6 +7,8 @@ package final class NodeCounters: Sendable {
   let rowsOut = Atomic<Int>(0)
   /// Rows that could not be evaluated, or records that did not decode.
   let failed = Atomic<Int>(0)
+  /// Rows that it made itself and that have no value.
+  let failedResults = Atomic<Int>(0)
   let bytes = Atomic<Int>(0)
   let ports: [SidePort: PortCounter]
 
@@ -31,6 +33,8 @@ package struct NodeCounts: Sendable {
   package let rowsIn: Int
   package let rowsOut: Int
   package let failed: Int
+  /// Results that have no value. They did not come in, and are no term of the reconciliation.
+  package let failedResults: Int
   package let bytes: Int
   /// Side ports on which rows were counted.
   package let ports: [(port: SidePort, rows: Int)]

@@ -61,7 +61,9 @@ package final class JobProgress: Sendable {
       NodeCounts(
         name: entry.name, kind: entry.kind, rowsIn: entry.counters.rowsIn.load(ordering: .relaxed),
         rowsOut: entry.counters.rowsOut.load(ordering: .relaxed),
-        failed: entry.counters.failed.load(ordering: .relaxed), bytes: entry.counters.bytes.load(ordering: .relaxed),
+        failed: entry.counters.failed.load(ordering: .relaxed),
+        failedResults: entry.counters.failedResults.load(ordering: .relaxed),
+        bytes: entry.counters.bytes.load(ordering: .relaxed),
         ports: SidePort.allCases.compactMap { port in
           let rows = entry.counters.rows(on: port)
           return rows == 0 ? nil : (port, rows)

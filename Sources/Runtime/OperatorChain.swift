@@ -238,6 +238,15 @@ final class ChainNode: OperatorOutput {
 
   func fail(_ batch: RecordBatch, _ failures: [RowFailure]) {
     counters.failed.add(failures.count, ordering: .relaxed)
+    settle(batch, failures)
+  }
+
+  func failResults(_ batch: RecordBatch, _ failures: [RowFailure]) {
+    counters.failedResults.add(failures.count, ordering: .relaxed)
+    settle(batch, failures)
+  }
+
+  private func settle(_ batch: RecordBatch, _ failures: [RowFailure]) {
     if policy == .fail, let first = failures.first { failure.set(JobError.row(step: name, reason: first.reason)) }
     if policy == .deadLetter { report(batch, failures, port: "error") }
   }

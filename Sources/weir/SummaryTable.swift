@@ -41,6 +41,7 @@ enum SummaryTable {
     if node.failed > 0 {
       terms.append("\(node.kind == .source ? "undecodable" : "failed") \(Numbers.grouped(node.failed))")
     }
+    if node.failedResults > 0 { terms.append("results failed \(Numbers.grouped(node.failedResults))") }
     return terms.joined(separator: ", ")
   }
 }

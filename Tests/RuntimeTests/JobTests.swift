@@ -52,6 +52,23 @@ struct JobTests {
     #expect(source.rowsIn == 4 && source.rowsOut == 3 && source.failed == 1)
   }
 
+  /// A row belongs to four windows, none of which has a result: one row came in, and it was counted.
+  @Test func resultsThatFailAreNotTakenForRowsThatCameIn() async throws {
+    let folder = JobTests.folder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var plan = try JobTests.plan(in: folder, input: JobTests.input)
+    let text = try String(contentsOfFile: plan.file, encoding: .utf8)
+      .replacing(
+        "{tumble: 1m}, values: {sum: sum(quantity)}",
+        with: "{hop: 4m, every: 1m}, values: {sum: 1.5 / (sum(quantity) - sum(quantity))}")
+    plan = try TopologyLoader.load(text: text, file: plan.file)
+    let summary = try await Job(plan).run()
+    #expect(summary.reconciles)
+    let totals = try #require(summary.nodes.first { $0.kind == .aggregate })
+    #expect(totals.rowsIn == 3 && totals.rowsOut == 0 && totals.failed == 0 && totals.failedResults == 8)
+    #expect(summary.deadLetters == 9)
+  }
+
   @Test func onErrorFail_failsTheJobNamingThePlace_andNothingBecomesVisible() async throws {
     let folder = JobTests.folder()
     defer { try? FileManager.default.removeItem(at: folder) }

@@ -14,6 +14,8 @@ struct ReferenceAggregate {
   private let step: TestAggregateStep
   private let calendars = ReferenceCalendars()
   private var groups: [Window: [ReferenceRow]] = [:]
+  /// Of each sum of int64s, what it is so far.
+  private var integerSums: [Window: [Int128]] = [:]
   private var result = StepResult(ports: [:])
 
   init(_ step: TestAggregateStep) { self.step = step }
@@ -37,7 +39,7 @@ struct ReferenceAggregate {
       let open = windows.filter { window in window.end.map { $0 - 1 + step.lateness > row.stamp } ?? true }
       if open.isEmpty {
         result.ports[.late]?.append(row)
-      } else if open.contains(where: { overflows($0, row) }) {
+      } else if !addToSums(row, open) {
         result.failed.append(row)
       } else {
         for window in open { groups[window, default: []].append(row) }
@@ -56,18 +58,17 @@ struct ReferenceAggregate {
     step.values.allSatisfy { value in value.calls.allSatisfy { (try? $0.input(row.values)) != nil } }
   }
 
-  /// Whether the row would overflow an int64 sum of the window.
-  private func overflows(_ window: Window, _ row: ReferenceRow) -> Bool {
+  /// Adds a row to the int64 sums of its windows; false, and nothing is added, where it would overflow one.
+  private mutating func addToSums(_ row: ReferenceRow, _ windows: [Window]) -> Bool {
     let calls = step.values.flatMap(\.calls).filter(\.isIntegerSum)
-    guard !calls.isEmpty else { return false }
-    return calls.contains { call in
-      let inputs = ((groups[window] ?? []) + [row]).compactMap { try? call.input($0.values) }
-      let sum = inputs.reduce(Int128(0)) { sum, value in
-        if case .int64(let value) = value { return sum + Int128(value) }
-        return sum
-      }
-      return Int64(exactly: sum) == nil
+    let inputs = calls.map { call -> Int128 in
+      if case .int64(let value)? = try? call.input(row.values) { return Int128(value) }
+      return 0
     }
+    let sums = windows.map { window in zip(integerSums[window] ?? inputs.map { _ in 0 }, inputs).map { $0 + $1 } }
+    guard sums.joined().allSatisfy({ Int64(exactly: $0) != nil }) else { return false }
+    for (window, sums) in zip(windows, sums) { integerSums[window] = sums }
+    return true
   }
 
   // MARK: Sessions
@@ -111,7 +112,7 @@ struct ReferenceAggregate {
       let bounds = [window.start, window.end].compactMap { $0.map { Value.timestamp($0) } }
       var row = ReferenceRow(values: window.key + bounds, time: window.end.map { $0 - 1 } ?? EventTimes.minimum)
       guard let values = try? step.values.map({ try $0.value(of: inOrder) }) else {
-        result.failed.append(row)
+        result.failedResults.append(row)
         continue
       }
       row.values += values + (step.hasPane ? [.string("on_time")] : [])

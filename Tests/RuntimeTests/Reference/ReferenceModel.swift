@@ -67,11 +67,12 @@ struct ReferenceModel {
     }
     let rowsIn = input.count + (step.rightInputs.isEmpty ? 0 : rows(of: step.rightInputs).count)
     streams[StreamName(producer: step.name)] = result.rows.inOrder()
-    for row in result.failed { letter(step.name, "error", row.origin, row.time) }
+    for row in result.failed + result.failedResults { letter(step.name, "error", row.origin, row.time) }
     for (port, rows) in result.ports { divert(rows.inOrder(), step, port) }
     let varies = step.inputs.contains { counts[$0.producer]?.variesOut ?? false }
     counts[step.name] = ReferenceCounts(
       rowsIn: rowsIn, rowsOut: result.rows.count, failed: result.failed.count,
+      failedResults: result.failedResults.count,
       ports: result.ports.mapValues(\.count).filter { $0.value > 0 }, variesIn: varies,
       variesOut: step.operation.repeatsResults || (varies && !step.choosesPane))
   }
@@ -97,4 +98,6 @@ struct StepResult {
   var ports: [SidePort: [ReferenceRow]] = [:]
   /// Rows that could not be evaluated.
   var failed: [ReferenceRow] = []
+  /// Results that have no value.
+  var failedResults: [ReferenceRow] = []
 }

@@ -48,6 +48,7 @@ struct ReferenceCounts: Equatable {
   var rowsIn = 0
   var rowsOut = 0
   var failed = 0
+  var failedResults = 0
   var ports: [SidePort: Int] = [:]
   /// Whether what came in depends on timing, or what went out: updates of running aggregates, early and late panes.
   var variesIn = false

@@ -122,6 +122,7 @@ struct Comparison {
       let found = ReferenceCounts(
         rowsIn: expected.variesIn ? expected.rowsIn : node.rowsIn,
         rowsOut: expected.variesOut || expected.variesIn ? expected.rowsOut : node.rowsOut, failed: node.failed,
+        failedResults: node.failedResults,
         ports: expected.variesIn ? expected.ports : ports, variesIn: expected.variesIn, variesOut: expected.variesOut)
       if found != expected { differences.append("counters of \(node.name): \(found) instead of \(expected)") }
     }
