@@ -33,12 +33,14 @@ let package = Package(
     module("Formats", ["CSimdJSON", "CCompression", "StreamModel"]),
     module("State", ["StreamModel"]),
     module("Operators", ["StreamModel", "Expressions", "State"]),
-    module("Checkpoint", ["StreamModel"]),
+    module("Checkpoint", ["StreamModel", "State"]),
     module("Connectors", ["StreamModel", "Expressions", "Formats"]),
     module(
       "Topology",
       ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
-    module("Runtime", ["StreamModel", "Expressions", "Formats", "State", "Operators", "Connectors", "Topology"]),
+    module(
+      "Runtime",
+      ["StreamModel", "Expressions", "Formats", "State", "Operators", "Checkpoint", "Connectors", "Topology"]),
     .executableTarget(
       name: "weir",
       dependencies: [
@@ -52,7 +54,7 @@ let package = Package(
     tests("FormatsTests", ["Formats", "StreamModel"]),
     tests("StateTests", ["State", "StreamModel"]),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport"]),
-    tests("CheckpointTests", ["Checkpoint"]),
+    tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
     tests("ConnectorsTests", ["Connectors", "Formats", "StreamModel"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests("RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "StreamModel", "TestSupport"]),

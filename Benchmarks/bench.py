@@ -89,7 +89,7 @@ def duckdb_query(work, reader):
     code = (
         "import duckdb, time, sys\n"
         "c = duckdb.connect(config={'threads': 2})\n"
-        "c.execute(\"SET TimeZone='UTC'\")\n"
+        "c.execute(\"SET TimeZone='UTC'\"); c.execute('SET enable_progress_bar=false')\n"
         "s = time.perf_counter(); c.execute(sys.argv[1]); print(time.perf_counter() - s)"
     )
     query = DUCKDB.format(reader=reader, work=work)
@@ -135,8 +135,8 @@ def check_same(work):
 
 def small(work, rows, rounds):
     data = f"{work}/usage.json"
-    subprocess.run([WEIR, "generate", "--rows", str(rows), "--accounts", "100000", "--seed", "7", "--records-per-second",
-                    "20", "--output", data], check=True)
+    subprocess.run([WEIR, "generate", "--rows", str(rows), "--accounts", "100000", "--seed", "7", "--brief",
+                    "--records-per-second", "20", "--output", data], check=True)
     size = os.path.getsize(data)
     print(f"{rows:,} records, {size / rows:.0f} bytes each; {rounds} rounds, medians")
     hourly, sessions = "{tumble: 1h}", "{session: 30m}"

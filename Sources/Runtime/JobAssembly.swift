@@ -1,3 +1,4 @@
+import Checkpoint
 import Connectors
 import Expressions
 import Formats
@@ -11,50 +12,97 @@ import Topology
 /// Invariant for `Sendable`: `body` and everything it owns is used by one task only.
 struct Runnable: @unchecked Sendable {
   let name: String
-  let body: () throws -> [PreparedSink]
-  func run() throws -> [PreparedSink] { try body() }
+  let body: () throws -> Void
+  func run() throws { try body() }
 }
 
-/// Puts the parts of a job together: inboxes, edges, chains, workers.
+/// Puts the parts of a job together: inboxes, edges, chains, workers, checkpoints.
 final class JobAssembly: Sendable {
   let coordinators: [SourceCoordinator]
   let progress: JobProgress
   let runnables: [Runnable]
+  let restoredFrom: Int64?
   let wasStopped = Atomic<Bool>(false)
   private let inboxes: [[Inbox]]
+  private let checkpoints: CheckpointDriver
 
-  init(_ plan: LogicalPlan, options: JobOptions) throws(ConnectorError) {
+  init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
     let graph = ExecutionGraphBuilder.build(plan)
+    let sources = graph.stages.enumerated().compactMap { index, stage in stage.source.map { (index, $0) } }
+    var readers: [any SourceReader] = []
+    for (_, source) in sources { readers.append(try JobAssembly.open(source)) }
+    let start = try JobStart(plan, from: options.from, signatures: graph.stateSignatures)
     var coordinators: [Int: SourceCoordinator] = [:]
-    for (index, stage) in graph.stages.enumerated() {
-      guard let source = stage.source else { continue }
-      coordinators[index] = try JobAssembly.coordinator(for: source, options)
+    for ((stage, source), reader) in zip(sources, readers) {
+      coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
     let progress = JobProgress(graph)
+    let checkpoints = CheckpointDriver(
+      JobAssembly.settings(plan, graph), storage: start.storage, lastID: start.lastID)
     var builder = SubtaskBuilder(
-      plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress)
-    runnables = builder.buildAll()
+      plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
+      checkpoints: checkpoints, start: start)
+    do {
+      runnables = try builder.buildAll() + [Runnable(name: "checkpoints") { try checkpoints.run() }]
+    } catch {
+      throw error as? JobError ?? .operation(step: plan.name, reason: "\(error)")
+    }
     inboxes = builder.inboxes
     self.coordinators = coordinators.sorted { $0.key < $1.key }.map(\.value)
     self.progress = progress
+    self.checkpoints = checkpoints
+    restoredFrom = start.manifest?.id
+    checkpoints.attach(self.coordinators)
+  }
+
+  private static func open(_ source: SourcePlan) throws(JobError) -> any SourceReader {
+    let reader = source.connector.makeReader(name: source.name, format: source.format)
+    do { try reader.open() } catch { throw .connector(error) }
+    return reader
   }
 
   private static func coordinator(
-    for source: SourcePlan, _ options: JobOptions
-  ) throws(ConnectorError) -> SourceCoordinator {
-    let reader = source.connector.makeReader(name: source.name, format: source.format)
-    try reader.open()
-    return SourceCoordinator(
-      reader: reader,
-      watermarks: SourceWatermarks(
-        delayMilliseconds: source.watermarkDelayMilliseconds, idleAfterMilliseconds: source.idleAfterMilliseconds),
-      rate: source.rate, targetBytes: options.chunkBytes)
+    _ source: SourcePlan, _ reader: any SourceReader, _ manifest: CheckpointManifest?, _ options: JobOptions
+  ) throws(JobError) -> SourceCoordinator {
+    var watermarks = SourceWatermarks(
+      delayMilliseconds: source.watermarkDelayMilliseconds, idleAfterMilliseconds: source.idleAfterMilliseconds)
+    if let known = manifest?.sources.first(where: { $0.name == source.name }) {
+      do {
+        try watermarks.restore(known.watermarks, now: Clock.wallMilliseconds())
+      } catch {
+        throw .operation(step: source.name, reason: "the checkpoint's watermarks cannot be read")
+      }
+      do {
+        try reader.seek(
+          to: known.positions.map {
+            PartitionPosition(partition: $0.partition, offset: $0.offset, isAtEnd: $0.isAtEnd)
+          })
+      } catch {
+        throw .connector(error)
+      }
+    }
+    return SourceCoordinator(reader: reader, watermarks: watermarks, rate: source.rate, targetBytes: options.chunkBytes)
+  }
+
+  private static func settings(_ plan: LogicalPlan, _ graph: ExecutionGraph) -> CheckpointDriver.Settings {
+    let sourceCount = graph.stages.filter { $0.source != nil }.count
+    let subtasks = graph.stages.reduce(0) { $0 + ($1.source == nil ? $1.parallelism : 0) }
+    return CheckpointDriver.Settings(
+      topology: plan.name, retain: plan.checkpoint.retain, sourceCount: sourceCount,
+      participantCount: sourceCount + subtasks,
+      timing: CheckpointStateMachine.Settings(
+        intervalMilliseconds: plan.checkpoint.intervalMilliseconds,
+        timeoutMilliseconds: plan.checkpoint.timeoutMilliseconds,
+        minPauseMilliseconds: plan.checkpoint.minPauseMilliseconds),
+      signatures: graph.stateSignatures,
+      commit: { (parts) throws(ConnectorError) in try JobStart.commit(parts, plan) })
   }
 
   /// Ends every wait of every subtask.
   func abort() {
     for coordinator in coordinators { coordinator.close() }
     for inbox in inboxes.joined() { inbox.close() }
+    checkpoints.abort()
   }
 }
 
@@ -65,6 +113,10 @@ struct SubtaskBuilder {
   let graph: ExecutionGraph
   let coordinators: [Int: SourceCoordinator]
   let progress: JobProgress
+  let checkpoints: CheckpointDriver
+  let start: JobStart
+  /// Number of the next participant in checkpoints.
+  private var nextParticipant = 0
   private(set) var inboxes: [[Inbox]] = []
   /// First channel of each edge in its receivers' inboxes.
   private var firstChannel: [Int] = []
@@ -72,8 +124,10 @@ struct SubtaskBuilder {
 
   init(
     plan: LogicalPlan, options: JobOptions, graph: ExecutionGraph, coordinators: [Int: SourceCoordinator],
-    progress: JobProgress
+    progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart
   ) {
+    self.checkpoints = checkpoints
+    self.start = start
     self.plan = plan
     self.options = options
     self.graph = graph
@@ -103,18 +157,21 @@ struct SubtaskBuilder {
     }
   }
 
-  mutating func buildAll() -> [Runnable] {
+  mutating func buildAll() throws -> [Runnable] {
     var runnables: [Runnable] = []
     for stage in graph.stages.indices {
       if graph.stages[stage].source != nil { nextDeadLetterChannel += 1 }
+      let isSource = graph.stages[stage].source != nil
       for subtask in 0..<graph.stages[stage].parallelism {
-        runnables.append(build(stage, subtask))
+        runnables.append(try build(stage, subtask))
+        if !isSource { nextParticipant += 1 }
       }
+      if isSource { nextParticipant += 1 }
     }
     return runnables
   }
 
-  private mutating func build(_ stage: Int, _ subtask: Int) -> Runnable {
+  private mutating func build(_ stage: Int, _ subtask: Int) throws -> Runnable {
     let name = "\(graph.stages[stage].name)-\(subtask)"
     let isSource = graph.stages[stage].source != nil
     let reporter = stage == graph.deadLetterStage ? nil : deadLetterReporter(stage, isSource: isSource)
@@ -125,18 +182,19 @@ struct SubtaskBuilder {
       let worker = SourceWorker(
         coordinator: coordinator, builder: sourceBuilder(source), chain: chain,
         edges: edges.sorted { $0.key < $1.key }.map(\.value), deadLetters: reporter,
-        counters: progress.counters(for: source.name), progress: stageProgress,
-        onError: SubtaskBuilder.errorRule(source))
-      return Runnable(name: name) {
-        try worker.run()
-        return []
-      }
+        counters: progress.counters(for: source.name), progress: stageProgress, name: source.name,
+        checkpoints: checkpoints, participant: nextParticipant, onError: SubtaskBuilder.errorRule(source))
+      return Runnable(name: name) { try worker.run() }
     }
     var outgoing = edges.sorted { $0.key < $1.key }.map(\.value)
     if let reporter { outgoing.append(reporter.edge) }
+    if let manifest = start.manifest {
+      let keyGroups = KeyGroup.range(ofSubtask: subtask, parallelism: graph.stages[stage].parallelism)
+      try chain.restore(manifest, keyGroups: keyGroups)
+    }
     let worker = Subtask(
       inbox: inboxes[stage][subtask], chain: chain, inputs: channelInputs(stage), edges: outgoing,
-      progress: stageProgress)
+      progress: stageProgress, checkpoints: checkpoints, participant: nextParticipant, lastCheckpoint: start.lastID)
     return Runnable(name: name) { try worker.run() }
   }
 
@@ -200,7 +258,8 @@ struct SubtaskBuilder {
     for (index, node) in graph.stages[stage].nodes.enumerated() {
       nodes.append(
         ChainNode(
-          name: node.name, work: work(of: node, stage, subtask), counters: progress.counters(stage, index),
+          name: node.name, role: node.stateRole ?? "", work: work(of: node, stage, subtask),
+          counters: progress.counters(stage, index),
           policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter))
     }
     for (index, node) in graph.stages[stage].nodes.enumerated() {

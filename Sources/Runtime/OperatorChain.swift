@@ -1,3 +1,4 @@
+import Checkpoint
 import Connectors
 import Expressions
 import Operators
@@ -15,12 +16,15 @@ package enum JobError: Error, Sendable, CustomStringConvertible {
   case connector(ConnectorError)
   /// A step with `on_error: fail` met a row it cannot work on.
   case row(step: String, reason: String)
+  /// A checkpoint that cannot be used or taken.
+  case checkpoint(CheckpointError)
   /// State that cannot be read, or another fault of ours.
   case operation(step: String, reason: String)
 
   package var description: String {
     switch self {
     case .connector(let error): error.description
+    case .checkpoint(let error): error.description
     case .row(let step, let reason): "\(step): \(reason) (on_error: fail)"
     case .operation(let step, let reason): "\(step): \(reason)"
     }
@@ -103,6 +107,8 @@ final class ChainNode: OperatorOutput {
   }
 
   let name: String
+  /// Which of its step's operators it is, in checkpoints; empty for one without state.
+  let role: String
   let counters: NodeCounters
   let work: Work
   private let policy: ErrorPolicy
@@ -118,11 +124,12 @@ final class ChainNode: OperatorOutput {
   private var pendingWatermark = EventTimes.minimum
 
   init(
-    name: String, work: Work, counters: NodeCounters, policy: ErrorPolicy, failure: ChainFailure,
+    name: String, role: String, work: Work, counters: NodeCounters, policy: ErrorPolicy, failure: ChainFailure,
     deadLetters: (any DeadLetterOutput)?
   ) {
     self.failure = failure
     self.name = name
+    self.role = role
     self.work = work
     self.counters = counters
     self.policy = policy

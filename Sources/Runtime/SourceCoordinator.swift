@@ -18,8 +18,10 @@ final class SourceCoordinator: @unchecked Sendable {
     case endOfPartition(SourcePartition)
     /// Nothing came for a while.
     case silence
-    /// Nothing follows: all input has ended, or (not complete) the job was asked to stop.
-    case end(isComplete: Bool)
+    /// A checkpoint's barrier belongs here; the positions are those of everything before it.
+    case barrier(id: Int64, [PartitionPosition])
+    /// Nothing follows: all input has ended, or (not complete) the job was asked to stop at these positions.
+    case end(isComplete: Bool, [PartitionPosition])
   }
 
   struct Ticket {
@@ -35,6 +37,7 @@ final class SourceCoordinator: @unchecked Sendable {
   private var nextTicket = 0
   private var hasEnded = false
   private var isStopping = false
+  private var pendingBarrier: Int64?
   /// How many bytes a record has, roughly.
   private var bytesPerRecord = 200.0
 
@@ -60,17 +63,21 @@ final class SourceCoordinator: @unchecked Sendable {
   /// The next piece of work, or nil when the end was handed out already.
   func take() throws -> Ticket? {
     try readLock.locked {
-      if hasEnded { return nil }
-      let work = try nextWork()
+      guard let work = try nextWork() else { return nil }
       if case .end = work { hasEnded = true }
       defer { nextTicket += 1 }
       return Ticket(number: nextTicket, work: work)
     }
   }
 
-  private func nextWork() throws -> Work {
-    while true {
-      if isStopping { return .end(isComplete: false) }
+  /// Nil when the end was handed out, perhaps to another worker while this one waited.
+  private func nextWork() throws -> Work? {
+    while !hasEnded {
+      if let id = pendingBarrier {
+        pendingBarrier = nil
+        return .barrier(id: id, reader.positions)
+      }
+      if isStopping { return .end(isComplete: false, reader.positions) }
       let rest = limiter?.waitNanoseconds(at: Clock.monotonicNanoseconds()) ?? 0
       guard rest <= 0 else {
         readLock.wait(milliseconds: max(1, rest / 1_000_000))
@@ -80,12 +87,13 @@ final class SourceCoordinator: @unchecked Sendable {
       case .chunk(let chunk, let prologue): return .chunk(chunk, prologue: prologue)
       case .undecodable(let chunk, let failure): return .undecodable(chunk, failure)
       case .endOfPartition(let partition): return .endOfPartition(partition)
-      case .endOfInput: return .end(isComplete: true)
+      case .endOfInput: return .end(isComplete: true, reader.positions)
       case .wait(let milliseconds):
         readLock.wait(milliseconds: Int64(max(1, milliseconds)))
-        return .silence
+        if pendingBarrier == nil && !isStopping { return .silence }
       }
     }
+    return nil
   }
 
   /// A source with a rate is read in pieces of about 20 ms.
@@ -100,6 +108,14 @@ final class SourceCoordinator: @unchecked Sendable {
     readLock.locked {
       bytesPerRecord = Double(bytes) / Double(records)
       limiter?.take(records, at: Clock.monotonicNanoseconds())
+    }
+  }
+
+  /// Puts barrier `id` into the stream, after what has been read so far. Without effect once the end was handed out.
+  func requestBarrier(_ id: Int64) {
+    readLock.locked {
+      pendingBarrier = id
+      readLock.signalAll()
     }
   }
 

@@ -1,3 +1,4 @@
+import State
 import StreamModel
 
 /// Watermarks of one source: of each partition, after each record, and of the stream, their minimum.
@@ -97,6 +98,37 @@ struct SourceWatermarks {
     raise()
     return !partitions.isEmpty && partitions.allSatisfy { $0.isIdle || $0.hasEnded }
   }
+
+  /// Everything by partition index, for a checkpoint.
+  func snapshot() -> [UInt8] {
+    var writer = StateWriter()
+    writer.write(current)
+    writer.write(count: partitions.count)
+    for partition in partitions {
+      writer.write(partition.highest ?? EventTimes.minimum)
+      writer.write(partition.floor)
+      writer.write(partition.hasEnded)
+    }
+    return writer.bytes
+  }
+
+  /// Takes over what `snapshot` gave. Partitions beyond it are new.
+  mutating func restore(_ bytes: [UInt8], now: Int64) throws(StateError) {
+    var reader = StateReader(bytes)
+    current = try reader.readInt64()
+    partitions = []
+    for _ in 0..<(try reader.readCount()) {
+      let highest = try reader.readInt64()
+      var partition = Partition(floor: try reader.readInt64(), lastActive: now)
+      partition.highest = highest == EventTimes.minimum ? nil : highest
+      partition.hasEnded = try reader.readBool()
+      partitions.append(partition)
+    }
+    firstOpen = partitions.firstIndex { !$0.hasEnded } ?? partitions.count
+  }
+
+  /// All input has ended: whatever came now would be late.
+  mutating func endAll() { current = EventTimes.maximum }
 
   private mutating func raise() {
     var least = EventTimes.maximum

@@ -12,13 +12,16 @@ final class SourceWorker {
   private let deadLetters: DeadLetterReporter
   private let counters: NodeCounters
   private let progress: StageProgress
+  private let name: String
+  private let checkpoints: CheckpointDriver
+  private let participant: Int
   private let onError: (DecodeFailure, RecordChunk) throws -> Bool
 
   /// `onError` decides on a record that does not decode: whether it becomes a dead letter; it throws to fail the job.
   init(
     coordinator: SourceCoordinator, builder: SourceBatchBuilder, chain: OperatorChain, edges: [EdgeWriter],
-    deadLetters: DeadLetterReporter, counters: NodeCounters, progress: StageProgress,
-    onError: @escaping (DecodeFailure, RecordChunk) throws -> Bool
+    deadLetters: DeadLetterReporter, counters: NodeCounters, progress: StageProgress, name: String,
+    checkpoints: CheckpointDriver, participant: Int, onError: @escaping (DecodeFailure, RecordChunk) throws -> Bool
   ) {
     self.coordinator = coordinator
     self.builder = builder
@@ -27,6 +30,9 @@ final class SourceWorker {
     self.deadLetters = deadLetters
     self.counters = counters
     self.progress = progress
+    self.name = name
+    self.checkpoints = checkpoints
+    self.participant = participant
     self.onError = onError
   }
 
@@ -48,9 +54,18 @@ final class SourceWorker {
           $0.noteSilence(now: Clock.wallMilliseconds())
         }
         try send(ticket.number, watermark, then: isIdle ? .idle : nil)
-      case .end(let isComplete):
-        let (_, watermark) = try coordinator.stamp(ticket.number) { _ in () }
-        try send(ticket.number, isComplete ? EventTimes.maximum : watermark, then: .endOfInput)
+      case .barrier(let id, let positions):
+        let (watermarks, watermark) = try coordinator.stamp(ticket.number) { $0.snapshot() }
+        try send(ticket.number, watermark, then: .barrier(CheckpointBarrier(id: id)))
+        checkpoints.acknowledge(id, by: participant, SourceReport(source: name, positions, watermarks).report)
+      case .end(let isComplete, let positions):
+        let (watermarks, watermark) = try coordinator.stamp(ticket.number) { watermarks in
+          if isComplete { watermarks.endAll() }
+          return watermarks.snapshot()
+        }
+        try send(ticket.number, watermark, then: .endOfInput)
+        let report = SourceReport(source: name, positions, watermarks).report
+        checkpoints.end(participant, report, isComplete: isComplete)
       }
     }
   }
@@ -90,8 +105,18 @@ final class SourceWorker {
         if let mark { try edge.broadcastNow(mark) }
       }
       try deadLetters.edge.flush()
-      if let mark, case .endOfInput = mark { try deadLetters.edge.broadcastNow(mark) }
+      if let mark, mark.isForDeadLetters { try deadLetters.edge.broadcastNow(mark) }
     }
     progress.setWatermark(watermark)
+  }
+}
+
+extension StreamElement {
+  /// Whether the dead-letter stage has to hear of it: it has no watermark of its own.
+  fileprivate var isForDeadLetters: Bool {
+    switch self {
+    case .barrier, .endOfInput: true
+    case .batch, .watermark, .idle: false
+    }
   }
 }

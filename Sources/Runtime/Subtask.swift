@@ -1,3 +1,4 @@
+import Checkpoint
 import Connectors
 import StreamModel
 
@@ -14,8 +15,20 @@ final class Subtask {
   private let progress: StageProgress
   private var coalescer: WatermarkCoalescer
   private var openChannels: Int
+  private var alignment: BarrierAlignmentStateMachine
+  private var lastCheckpoint: Int64
+  private let checkpoints: CheckpointDriver
+  private let participant: Int
 
-  init(inbox: Inbox, chain: OperatorChain, inputs: [Int], edges: [EdgeWriter], progress: StageProgress) {
+  /// `lastCheckpoint`: the highest checkpoint number used so far.
+  init(
+    inbox: Inbox, chain: OperatorChain, inputs: [Int], edges: [EdgeWriter], progress: StageProgress,
+    checkpoints: CheckpointDriver, participant: Int, lastCheckpoint: Int64
+  ) {
+    self.checkpoints = checkpoints
+    self.participant = participant
+    self.lastCheckpoint = lastCheckpoint
+    alignment = BarrierAlignmentStateMachine(channelCount: inputs.count, lastID: lastCheckpoint)
     self.inbox = inbox
     self.chain = chain
     self.inputs = inputs
@@ -25,16 +38,16 @@ final class Subtask {
     openChannels = inputs.count
   }
 
-  /// Works until the input has ended, and returns what its sinks have ready to be committed.
-  /// When it fails, what its sinks have written is removed.
-  func run() throws -> [PreparedSink] {
-    do { return try work() } catch {
+  /// Works until the input has ended, and reports its last state and what its sinks have ready to be committed.
+  /// When it fails, what its sinks have written since the last checkpoint is removed.
+  func run() throws {
+    do { try work() } catch {
       chain.closeSinks()
       throw error
     }
   }
 
-  private func work() throws -> [PreparedSink] {
+  private func work() throws {
     while openChannels > 0 {
       let waitStart = Clock.monotonicNanoseconds()
       let next = try inbox.next(deadline: chain.nextTimer)
@@ -44,7 +57,7 @@ final class Subtask {
     }
     if coalescer.current == EventTimes.maximum { try chain.finish() }
     for edge in edges { try edge.broadcast(.endOfInput) }
-    return try chain.prepareSinks()
+    checkpoints.end(participant, try chain.report(checkpoint: lastCheckpoint + 1), isComplete: true)
   }
 
   private func handle(_ element: StreamElement, _ channel: Int) throws {
@@ -56,9 +69,24 @@ final class Subtask {
     case .idle:
       try advance(coalescer.markIdle(channel))
       if coalescer.areAllIdle { for edge in edges { try edge.broadcast(.idle) } }
-    case .barrier: break
+    case .barrier(let barrier): try act(alignment.receiveBarrier(barrier.id, channel: channel))
     case .endOfInput:
       openChannels -= 1
+      try act(alignment.endChannel(channel))
+    }
+  }
+
+  private func act(_ action: BarrierAlignmentStateMachine.Action) throws {
+    switch action {
+    case .none: break
+    case .hold(let channel): inbox.setBlocked(true, channel: channel)
+    case .release(let channels): for channel in channels { inbox.setBlocked(false, channel: channel) }
+    case .snapshot(let id, let channels):
+      lastCheckpoint = id
+      checkpoints.acknowledge(id, by: participant, try chain.report(checkpoint: id))
+      for edge in edges { try edge.broadcast(.barrier(CheckpointBarrier(id: id))) }
+      for channel in channels { inbox.setBlocked(false, channel: channel) }
+    case .fault(let reason): throw JobError.operation(step: "checkpoint", reason: reason)
     }
   }
 
@@ -72,34 +100,5 @@ final class Subtask {
     guard let due = chain.nextTimer else { return }
     let now = Clock.wallMilliseconds()
     if due <= now { try chain.onTimer(now) }
-  }
-}
-
-/// What one sink writer has durable and not yet visible.
-struct PreparedSink: Sendable {
-  let writer: SinkHandle
-  let parts: [PendingPart]
-}
-
-/// A sink writer handed from its subtask to the committer.
-///
-/// Invariant for `Sendable`: the subtask has ended and touches it no more.
-final class SinkHandle: @unchecked Sendable {
-  let writer: any SinkWriter
-  init(_ writer: any SinkWriter) { self.writer = writer }
-}
-
-extension OperatorChain {
-  /// Lets go of what the chain's sinks were given.
-  func closeSinks() {
-    for node in nodes { if case .write(let writer) = node.work { writer.close() } }
-  }
-
-  /// Makes durable what the chain's sinks were given.
-  func prepareSinks() throws -> [PreparedSink] {
-    try nodes.compactMap { node in
-      guard case .write(let writer) = node.work else { return nil }
-      return PreparedSink(writer: SinkHandle(writer), parts: try writer.prepare(checkpoint: 1))
-    }
   }
 }

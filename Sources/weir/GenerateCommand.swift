@@ -35,6 +35,9 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Records in a second of event time, on average.")
   var recordsPerSecond = 50.0
 
+  @Flag(help: "Leave msisdn, destination and cell_id out of JSON records.")
+  var brief = false
+
   @Option(help: "Share of records that come twice.")
   var duplicates = 0.0
 
@@ -94,6 +97,7 @@ struct GenerateCommand: ParsableCommand {
     spec.corrupt = corrupt
     spec.late = late
     spec.spikes = spikes
+    spec.isBrief = brief
     return spec
   }
 }

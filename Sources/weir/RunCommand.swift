@@ -10,14 +10,18 @@ struct RunCommand: AsyncParsableCommand {
 
   @OptionGroup var topology: TopologyArguments
 
+  @Option(help: "Where to begin: latest (the newest checkpoint), none (anew), or the path of a checkpoint.")
+  var from = "latest"
+
   @Flag(help: "No progress line and no summary.")
   var quiet = false
 
   func run() async throws {
-    Signals.block()
+    Signals.watch()
     let plan = try topology.load()
     let job: Job
-    do { job = try Job(plan) } catch { throw CommandFailure.failed("weir: \(error)") }
+    do { job = try Job(plan, options: options) } catch { throw CommandFailure.failed("weir: \(error)") }
+    if let id = job.restoredFrom, !quiet { StandardError.write("\(plan.name): going on from checkpoint \(id)\n") }
     let monitor = RunMonitor(job: job, showsProgress: !quiet && StandardError.isTerminal)
     let summary: JobSummary
     do {
@@ -25,8 +29,24 @@ struct RunCommand: AsyncParsableCommand {
     } catch {
       throw CommandFailure.failed("weir: \(plan.name) failed: \(error)")
     }
+    if summary.hadNothingNew, !quiet {
+      StandardError.write("\(plan.name): done before, and there is no new input (--from none runs it anew)\n")
+      return
+    }
     if !quiet { StandardError.write(SummaryTable.render(summary, topology: plan.name)) }
     if !summary.isComplete { throw CommandFailure.interrupted }
+  }
+}
+
+extension RunCommand {
+  private var options: JobOptions {
+    var options = JobOptions()
+    switch from {
+    case "latest": options.from = .latest
+    case "none": options.from = .beginning
+    default: options.from = .checkpoint(path: from)
+    }
+    return options
   }
 }
 

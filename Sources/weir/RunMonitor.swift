@@ -1,13 +1,11 @@
 import Glibc
 import Runtime
+import Synchronization
 
 /// Runs a job beside a loop that watches for signals and draws the progress line.
 struct RunMonitor {
   let job: Job
   let showsProgress: Bool
-
-  /// How often the progress line is drawn, and how soon after the end the loop notices.
-  private static let tickMilliseconds = 200
 
   func run() async throws -> JobSummary {
     let watch = SignalWatch(job: job, progress: showsProgress ? ProgressLine(job.progress) : nil)
@@ -17,13 +15,19 @@ struct RunMonitor {
   }
 }
 
-/// A thread that waits for SIGINT and SIGTERM, and draws the progress line meanwhile.
+/// A thread that notices SIGINT and SIGTERM, and draws the progress line meanwhile.
 ///
 /// The first signal asks the job to stop cleanly; the second ends the process at once.
-/// Invariant for `Sendable`: `thread` is set by `start` and read by `end`, both on the caller's side; the rest is constant.
+/// Invariant for `Sendable`: `thread` is set by `start` and read by `end`, both on the caller's side; the rest is constant or
+/// atomic.
 final class SignalWatch: @unchecked Sendable {
+  /// How soon a signal is noticed, and how often the progress line is drawn, in ms.
+  private static let tickMilliseconds: Int32 = 20
+  private static let ticksPerLine = 10
+
   private let job: Job
   private let progress: ProgressLine?
+  private let hasEnded = Atomic<Bool>(false)
   private var thread = pthread_t()
 
   init(job: Job, progress: ProgressLine?) {
@@ -38,66 +42,45 @@ final class SignalWatch: @unchecked Sendable {
         Unmanaged<SignalWatch>.fromOpaque(argument.unsafelyUnwrapped).takeRetainedValue().loop()
         return nil
       }, Unmanaged.passRetained(self).toOpaque())
-    Signals.forward(to: thread)
   }
 
-  /// Ends the thread, whatever it waits for, and takes the progress line away.
+  /// Ends the thread and takes the progress line away.
   func end() {
-    Signals.stopForwarding()
-    pthread_kill(thread, SIGUSR1)
+    hasEnded.store(true, ordering: .relaxed)
     pthread_join(thread, nil)
     progress?.erase()
   }
 
   private func loop() {
-    var signals = Signals.watched
-    var stops = 0
-    while true {
-      var timeout = timespec(tv_sec: 0, tv_nsec: 200_000_000)
-      let signal = sigtimedwait(&signals, nil, &timeout)
-      if signal == SIGUSR1 { return }
-      if signal == SIGINT || signal == SIGTERM {
-        stops += 1
-        if stops > 1 { _exit(130) }
+    var isStopping = false
+    var ticks = 0
+    while !hasEnded.load(ordering: .relaxed) {
+      if Signals.count > 0 && !isStopping {
+        isStopping = true
         StandardError.write("\nweir: stopping; once more to end at once\n")
         job.requestStop()
       }
-      progress?.draw()
+      if ticks % SignalWatch.ticksPerLine == 0 { progress?.draw() }
+      ticks += 1
+      poll(nil, 0, SignalWatch.tickMilliseconds)
     }
   }
 }
 
-/// The signals the command waits for instead of dying of.
+/// The signals that stop a run cleanly instead of killing the process.
 enum Signals {
-  static var watched: sigset_t {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    sigaddset(&signals, SIGINT)
-    sigaddset(&signals, SIGTERM)
-    sigaddset(&signals, SIGUSR1)
-    return signals
-  }
+  private static let received = Atomic<Int>(0)
 
-  /// Makes this thread, and those started from it, leave the watched signals to the watching thread. A closed pipe is an
-  /// error of the write, not a signal.
-  static func block() {
-    var signals = watched
-    pthread_sigmask(SIG_BLOCK, &signals, nil)
+  /// How many have come.
+  static var count: Int { received.load(ordering: .relaxed) }
+
+  /// From now on SIGINT and SIGTERM are counted; the second ends the process. A closed pipe is an error of the write.
+  static func watch() {
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { _ in
+        if Signals.received.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
+      }
+    }
     signal(SIGPIPE, SIG_IGN)
-  }
-
-  /// The thread that waits for signals. Written before the handlers that read it are installed.
-  nonisolated(unsafe) private static var watcher = pthread_t()
-
-  /// Sends SIGINT and SIGTERM on to `thread`, whichever thread they reach. Blocking them is not enough: the main thread
-  /// of an asynchronous program waits with all signals open.
-  static func forward(to thread: pthread_t) {
-    watcher = thread
-    for number in [SIGINT, SIGTERM] { signal(number) { number in _ = pthread_kill(Signals.watcher, number) } }
-  }
-
-  /// From here on these signals end the process.
-  static func stopForwarding() {
-    for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
   }
 }

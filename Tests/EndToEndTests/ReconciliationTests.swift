@@ -80,7 +80,7 @@ import Testing
     #expect(String(decoding: letters[0].record, as: UTF8.self).contains(times[2]))
     let text =
       RunTests.hourly("in.json") + "\n  late: {from: hourly.late, connector: file, path: late, format: json}"
-    let read = try WeirProcess.run(["run", try folder.write("read.yaml", text)])
+    let read = try WeirProcess.run(["run", "--from", "none", try folder.write("read.yaml", text)])
     #expect(read.status == 0 && read.lines == dead.lines, "\(read.errors)")
     #expect(folder.rows(in: "late").count == 1 && !read.errors.contains("dead letters"))
   }
@@ -96,7 +96,7 @@ import Testing
     }
     let file = try folder.write("t.yaml", RunTests.hourly("in"))
     for parallelism in [1, 2, 16] {
-      let result = try WeirProcess.run(["run", file, "--set", "parallelism=\(parallelism)"])
+      let result = try WeirProcess.run(["run", "--from", "none", file, "--set", "parallelism=\(parallelism)"])
       #expect(result.status == 0, "\(result.errors)")
       let rows = result.lines.map { (PhoneLogTests.text($0, "account_id"), PhoneLogTests.text($0, "quantity")) }
       #expect(Dictionary(uniqueKeysWithValues: rows) == quantities.mapValues { "\($0).000" })

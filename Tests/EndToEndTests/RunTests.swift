@@ -135,6 +135,7 @@ enum UsageAggregation {
     for output in outputs { arguments += ["--set", "sinks.\(output).path=\(folder.path)/\(name)/\(output)"] }
     arguments += ["--set", "sinks.rejected.path=\(folder.path)/\(name)/rejected"]
     arguments += ["--set", "checkpoint.directory=\(folder.path)/\(name)/checkpoints"]
+    arguments += ["--set", "dead_letters.path=\(folder.path)/\(name)/dead-letters"]
     let result = try WeirProcess.run(arguments)
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.errors.contains("every record is accounted for"), "\(result.errors)")

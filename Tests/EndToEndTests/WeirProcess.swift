@@ -140,6 +140,9 @@ final class TestFolder {
       })
   }
 
+  /// Paths below the folder but for the job's checkpoints, sorted.
+  var withoutCheckpoints: [String] { contents.filter { !$0.hasPrefix("checkpoints") } }
+
   /// All lines of the visible files in a sink's folder, sorted.
   func rows(in folder: String) -> [String] {
     let base = url.appendingPathComponent(folder)

@@ -32,15 +32,17 @@ struct StyleTests {
     "Formats": ["CSimdJSON", "CCompression", "StreamModel", "Glibc"],
     "State": ["StreamModel", "Glibc"],
     "Operators": ["StreamModel", "Expressions", "State", "Glibc"],
-    "Checkpoint": ["StreamModel"],
+    "Checkpoint": ["StreamModel", "State", "Glibc"],
     "weir-bench": ["Formats", "Glibc", "Synchronization"],
     "Connectors": ["StreamModel", "Expressions", "Formats", "Glibc", "Synchronization"],
     "Topology": ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", "Yams", "Glibc"],
     "Runtime": [
-      "StreamModel", "Expressions", "Formats", "State", "Operators", "Connectors", "Topology", "Synchronization",
-      "Glibc",
+      "StreamModel", "Expressions", "Formats", "State", "Operators", "Checkpoint", "Connectors", "Topology",
+      "Synchronization", "Glibc",
     ],
-    "weir": ["StreamModel", "Formats", "Connectors", "Topology", "Runtime", "ArgumentParser", "Glibc"],
+    "weir": [
+      "StreamModel", "Formats", "Connectors", "Topology", "Runtime", "ArgumentParser", "Synchronization", "Glibc",
+    ],
     "TestSupport": ["StreamModel", "Expressions", "State", "Operators", "Synchronization", "Glibc"],
   ]
 

@@ -21,7 +21,10 @@ struct UsageEncoder {
   private var cachedDate: (UInt64, UInt16) = (0, 0)
   private static let hexDigits: StaticString = "0123456789abcdef"
 
-  init(_ format: Format) {
+  private let isBrief: Bool
+
+  init(_ format: Format, isBrief: Bool) {
+    self.isBrief = isBrief
     guard case .csv(let options) = format else {
       delimiter = nil
       header = []
@@ -70,27 +73,36 @@ struct UsageEncoder {
       writeAccount(record.account, &cursor)
       cursor.literal("\",")
     }
-    cursor.literal("\"msisdn\":\"+")
-    cursor.number(record.msisdn)
+    if !isBrief {
+      cursor.literal("\"msisdn\":\"+")
+      cursor.number(record.msisdn)
+      cursor.literal("\",")
+    }
     switch record.service {
-    case .voice: cursor.literal("\",\"service\":\"voice\",")
-    case .sms: cursor.literal("\",\"service\":\"sms\",")
-    case .data: cursor.literal("\",\"service\":\"data\",")
+    case .voice: cursor.literal("\"service\":\"voice\",")
+    case .sms: cursor.literal("\"service\":\"sms\",")
+    case .data: cursor.literal("\"service\":\"data\",")
     }
     writeTimeField(record, missing, &cursor)
     cursor.literal("\"quantity\":")
     writeQuantity(record.quantityThousandths, &cursor)
-    cursor.literal(",\"destination\":\"")
-    writeDestination(record, &cursor)
-    cursor.literal("\",\"country\":\"")
+    if !isBrief {
+      cursor.literal(",\"destination\":\"")
+      writeDestination(record, &cursor)
+      cursor.byte(UInt8(ascii: "\""))
+    }
+    cursor.literal(",\"country\":\"")
     cursor.literal(UsageCountry.all[record.country].code)
     cursor.literal("\",\"roaming\":")
     writeBoolean(record.isRoaming, &cursor)
     cursor.literal(",\"international\":")
     writeBoolean(record.isInternational, &cursor)
-    cursor.literal(",\"cell_id\":\"")
-    writeCell(record, &cursor)
-    cursor.literal("\"}")
+    if !isBrief {
+      cursor.literal(",\"cell_id\":\"")
+      writeCell(record, &cursor)
+      cursor.byte(UInt8(ascii: "\""))
+    }
+    cursor.byte(UInt8(ascii: "}"))
   }
 
   @inline(__always) private mutating func writeTimeField(

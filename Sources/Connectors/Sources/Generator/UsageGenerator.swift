@@ -44,7 +44,7 @@ final class UsageGenerator {
   init(_ spec: GeneratorSpec, format: Format) {
     self.spec = spec
     model = UsageModel(spec)
-    encoder = UsageEncoder(format)
+    encoder = UsageEncoder(format, isBrief: spec.isBrief)
     if case .csv = format { isCSV = true } else { isCSV = false }
     duplicateThreshold = GeneratorRandom.threshold(spec.duplicates)
     missingThreshold = GeneratorRandom.threshold(spec.duplicates + spec.missing)

@@ -1,0 +1,86 @@
+import State
+import StreamModel
+
+/// Everything a job needs to go on from one checkpoint: where its sources stood, what its operators knew, and which output
+/// becomes visible with it.
+package struct CheckpointManifest: Equatable, Sendable {
+  /// Where one source stood.
+  package struct Source: Equatable, Sendable {
+    package struct Position: Equatable, Sendable {
+      package let partition: String
+      package let offset: Int64
+      package let isAtEnd: Bool
+      package init(partition: String, offset: Int64, isAtEnd: Bool) {
+        self.partition = partition
+        self.offset = offset
+        self.isAtEnd = isAtEnd
+      }
+    }
+    package let name: String
+    package let positions: [Position]
+    /// The partitions' watermarks, in the runtime's encoding.
+    package let watermarks: [UInt8]
+
+    package init(name: String, positions: [Position], watermarks: [UInt8]) {
+      self.name = name
+      self.positions = positions
+      self.watermarks = watermarks
+    }
+  }
+
+  /// The state of one operator over all its subtasks.
+  package struct Operator: Equatable, Sendable {
+    /// The step, and the operator's role in it (`aggregate`, `sort`).
+    package let step: String
+    package let role: String
+    /// What the step's operation is; state is restored only into the same.
+    package let signature: String
+    package var watermark: EventTime
+    package var entries: [StateEntry]
+
+    package init(step: String, role: String, signature: String, watermark: EventTime, entries: [StateEntry]) {
+      self.step = step
+      self.role = role
+      self.signature = signature
+      self.watermark = watermark
+      self.entries = entries
+    }
+  }
+
+  /// A part of a sink's output: durable under `pendingPath`, to be seen under `finalPath`.
+  package struct Part: Equatable, Sendable {
+    package let sink: String
+    package let pendingPath: String
+    package let finalPath: String
+    package let rows: Int
+    package init(sink: String, pendingPath: String, finalPath: String, rows: Int) {
+      self.sink = sink
+      self.pendingPath = pendingPath
+      self.finalPath = finalPath
+      self.rows = rows
+    }
+  }
+
+  package let id: Int64
+  package let topology: String
+  /// Wall-clock ms since 1970.
+  package let createdAt: Int64
+  /// Whether all input had ended and been worked through.
+  package let isComplete: Bool
+  package let sources: [Source]
+  package let operators: [Operator]
+  package let parts: [Part]
+
+  package init(
+    id: Int64, topology: String, createdAt: Int64, isComplete: Bool, sources: [Source], operators: [Operator],
+    parts: [Part]
+  ) {
+    self.id = id
+    self.topology = topology
+    self.createdAt = createdAt
+    self.isComplete = isComplete
+    self.sources = sources
+    self.operators = operators
+    self.parts = parts
+  }
+}

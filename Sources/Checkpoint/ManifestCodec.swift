@@ -1,0 +1,133 @@
+import State
+import StreamModel
+
+/// A manifest as bytes: a magic word, the format's version, the content, and a hash of all that.
+///
+/// The hash finds damage (a flipped bit, a torn write), not tampering.
+enum ManifestCodec {
+  private static let magic = Array("WEIRCKPT".utf8)
+  private static let version: UInt8 = 1
+  private static let hashBytes = 8
+
+  static func encode(_ manifest: CheckpointManifest) -> [UInt8] {
+    var writer = StateWriter()
+    writer.write(manifest.id)
+    writer.write(manifest.topology)
+    writer.write(manifest.createdAt)
+    writer.write(manifest.isComplete)
+    writer.write(count: manifest.sources.count)
+    for source in manifest.sources { encode(source, &writer) }
+    writer.write(count: manifest.operators.count)
+    for state in manifest.operators { encode(state, &writer) }
+    writer.write(count: manifest.parts.count)
+    for part in manifest.parts { encode(part, &writer) }
+    let content = magic + [version] + writer.bytes
+    return content + hash(content[...])
+  }
+
+  private static func hash(_ content: ArraySlice<UInt8>) -> [UInt8] {
+    let hash = content.withUnsafeBytes { KeyEncoder.hash($0) }
+    return withUnsafeBytes(of: hash.littleEndian) { Array($0) }
+  }
+
+  private static func encode(_ source: CheckpointManifest.Source, _ writer: inout StateWriter) {
+    writer.write(source.name)
+    writer.write(count: source.positions.count)
+    for position in source.positions {
+      writer.write(position.partition)
+      writer.write(position.offset)
+      writer.write(position.isAtEnd)
+    }
+    writer.write(source.watermarks)
+  }
+
+  private static func encode(_ state: CheckpointManifest.Operator, _ writer: inout StateWriter) {
+    writer.write(state.step)
+    writer.write(state.role)
+    writer.write(state.signature)
+    writer.write(state.watermark)
+    writer.write(count: state.entries.count)
+    for entry in state.entries {
+      writer.write(count: entry.keyGroup)
+      writer.write(count: Int(entry.table))
+      writer.write(entry.key)
+      writer.write(entry.value)
+    }
+  }
+
+  private static func encode(_ part: CheckpointManifest.Part, _ writer: inout StateWriter) {
+    writer.write(part.sink)
+    writer.write(part.pendingPath)
+    writer.write(part.finalPath)
+    writer.write(count: part.rows)
+  }
+
+  /// Reads what `encode` wrote; throws when a byte of it is not as it was.
+  static func decode(_ bytes: [UInt8]) throws(StateError) -> CheckpointManifest {
+    guard bytes.count > magic.count + 1 + hashBytes, bytes.starts(with: magic) else {
+      throw .malformed("it does not begin as a checkpoint does")
+    }
+    let content = bytes.dropLast(hashBytes)
+    guard hash(content) == Array(bytes.suffix(hashBytes)) else { throw .malformed("its checksum is wrong") }
+    guard bytes[magic.count] == version else { throw .malformed("it has format \(bytes[magic.count]), not \(version)") }
+    var reader = StateReader(Array(content.dropFirst(magic.count + 1)))
+    let id = try reader.readInt64()
+    let topology = try reader.readString()
+    let createdAt = try reader.readInt64()
+    let isComplete = try reader.readBool()
+    let sources = try readList(&reader, decodeSource)
+    let operators = try readList(&reader, decodeOperator)
+    let parts = try readList(&reader, decodePart)
+    return CheckpointManifest(
+      id: id, topology: topology, createdAt: createdAt, isComplete: isComplete, sources: sources,
+      operators: operators, parts: parts)
+  }
+
+  private static func readList<Element>(
+    _ reader: inout StateReader, _ read: (inout StateReader) throws(StateError) -> Element
+  ) throws(StateError) -> [Element] {
+    let count = try reader.readCount()
+    var list: [Element] = []
+    for _ in 0..<count { list.append(try read(&reader)) }
+    return list
+  }
+
+  private static func decodeSource(_ reader: inout StateReader) throws(StateError) -> CheckpointManifest.Source {
+    let name = try reader.readString()
+    let positions = try readList(&reader) { (reader: inout StateReader) throws(StateError) in
+      CheckpointManifest.Source.Position(
+        partition: try reader.readString(), offset: try reader.readInt64(), isAtEnd: try reader.readBool())
+    }
+    return CheckpointManifest.Source(name: name, positions: positions, watermarks: try reader.readBytes())
+  }
+
+  private static func decodeOperator(_ reader: inout StateReader) throws(StateError) -> CheckpointManifest.Operator {
+    let step = try reader.readString()
+    let role = try reader.readString()
+    let signature = try reader.readString()
+    let watermark = try reader.readInt64()
+    let entries = try readList(&reader) { (reader: inout StateReader) throws(StateError) in
+      StateEntry(
+        keyGroup: try reader.readCount(), table: UInt8(truncatingIfNeeded: try reader.readCount()),
+        key: try reader.readBytes(), value: try reader.readBytes())
+    }
+    return CheckpointManifest.Operator(
+      step: step, role: role, signature: signature, watermark: watermark, entries: entries)
+  }
+
+  private static func decodePart(_ reader: inout StateReader) throws(StateError) -> CheckpointManifest.Part {
+    CheckpointManifest.Part(
+      sink: try reader.readString(), pendingPath: try reader.readString(), finalPath: try reader.readString(),
+      rows: try reader.readCount())
+  }
+}
+
+extension StateWriter {
+  fileprivate mutating func write(_ text: String) { write(Array(text.utf8)) }
+}
+
+extension StateReader {
+  fileprivate mutating func readString() throws(StateError) -> String {
+    String(decoding: try readBytes(), as: UTF8.self)
+  }
+}

@@ -1,0 +1,223 @@
+import Checkpoint
+import Connectors
+import State
+import StreamModel
+
+/// Takes a job's checkpoints: lets barriers into the sources, gathers what the participants report, makes it durable, and
+/// commits it.
+///
+/// The order at a commit: everything the sinks have is durable under hidden names; the checkpoint is written, fsynced and
+/// renamed — that rename is the commit —; the parts get their final names; older checkpoints are removed. After a crash at
+/// any point the next start finds either the old checkpoint, and leftovers that nobody sees, or the new one, whose parts it
+/// gives their final names again.
+///
+/// Participants report from their own threads; `run` works in one of its own.
+/// Invariant for `Sendable`: everything mutable is touched only under `monitor`, `storage` only by `run` and before it.
+final class CheckpointDriver: @unchecked Sendable {
+  private let settings: Settings
+  private let storage: CheckpointStorage
+  private let monitor = Monitor()
+  private var machine: CheckpointStateMachine
+  private var sources: [SourceCoordinator] = []
+  private var openSources: Int
+  /// Reports of the checkpoint under way, of participants that have ended, and parts that no checkpoint has committed yet.
+  private var reports: [Int: SubtaskReport] = [:]
+  private var endReports: [Int: SubtaskReport] = [:]
+  private var uncommitted: [PendingOutput] = []
+  private var commitDue: Commit?
+  private var nextID: Int64
+  private var participantsLeft: Int
+  private var isComplete = true
+  private var isAborted = false
+  private var failure: String?
+
+  struct Settings {
+    let topology: String
+    let retain: Int
+    let sourceCount: Int
+    let participantCount: Int
+    let timing: CheckpointStateMachine.Settings
+    /// By step and role: what a state fits.
+    let signatures: [String: String]
+    /// Gives parts of a sink their final names.
+    let commit: @Sendable ([CheckpointManifest.Part]) throws(ConnectorError) -> Void
+  }
+
+  init(_ settings: Settings, storage: CheckpointStorage, lastID: Int64) {
+    self.settings = settings
+    self.storage = storage
+    nextID = lastID + 1
+    openSources = settings.sourceCount
+    participantsLeft = settings.participantCount
+    machine = CheckpointStateMachine(
+      settings: settings.timing, participantCount: settings.participantCount, lastID: lastID,
+      now: Clock.wallMilliseconds())
+  }
+
+  /// The sources to let barriers into; before `run`.
+  func attach(_ sources: [SourceCoordinator]) { self.sources = sources }
+
+  // MARK: Reports
+
+  /// `participant` has done its part of checkpoint `id`.
+  func acknowledge(_ id: Int64, by participant: Int, _ report: SubtaskReport) {
+    monitor.locked {
+      reports[participant] = report
+      uncommitted.append(PendingOutput(participant: participant, isLast: false, parts: report.parts))
+      handle(machine.acknowledge(id, by: participant, now: Clock.wallMilliseconds()))
+    }
+  }
+
+  /// `participant` has ended with `report`. `isComplete`: because its input had.
+  func end(_ participant: Int, _ report: SubtaskReport, isComplete: Bool) {
+    monitor.locked {
+      endReports[participant] = report
+      uncommitted.append(PendingOutput(participant: participant, isLast: true, parts: report.parts))
+      participantsLeft -= 1
+      if report.source != nil { openSources -= 1 }
+      self.isComplete = self.isComplete && isComplete
+      handle(machine.end(participant, now: Clock.wallMilliseconds()))
+      monitor.signalAll()
+    }
+  }
+
+  func abort() {
+    monitor.locked {
+      isAborted = true
+      monitor.signalAll()
+    }
+  }
+
+  private func handle(_ action: CheckpointStateMachine.Action) {
+    switch action {
+    case .none: break
+    case .inject(let id):
+      nextID = id + 1
+      reports = [:]
+      for source in sources { source.requestBarrier(id) }
+    case .commit(let id): commitDue = commit(id, isComplete: false, isNumbered: true)
+    case .cancel: break
+    case .restart(let reason): failure = reason
+    }
+    monitor.signalAll()
+  }
+
+  // MARK: The loop
+
+  /// Parts that one participant prepared, for a checkpoint or (`isLast`) when it ended.
+  private struct PendingOutput {
+    let participant: Int
+    let isLast: Bool
+    let parts: [CheckpointManifest.Part]
+  }
+
+  /// What is to be committed next.
+  private struct Commit {
+    let manifest: CheckpointManifest
+    /// What of the output so far stays for the next one, and how much output there was.
+    let kept: [PendingOutput]
+    let seen: Int
+    /// Whether the state machine knows of it; the last one, after everything has ended, it does not.
+    let isNumbered: Bool
+  }
+
+  /// Takes checkpoints until every participant has ended and the last one is committed, or the job is aborted.
+  func run() throws {
+    while let commit = try nextCommit() {
+      do {
+        try write(commit.manifest)
+      } catch let error as CheckpointError {
+        guard commit.isNumbered, !error.isOutcomeUnknown else { throw JobError.checkpoint(error) }
+        monitor.locked {
+          handle(
+            machine.commitFailed(commit.manifest.id, reason: error.description, now: Clock.wallMilliseconds()))
+        }
+        continue
+      }
+      monitor.locked {
+        uncommitted = commit.kept + uncommitted.dropFirst(commit.seen)
+        machine.committed(commit.manifest.id, now: Clock.wallMilliseconds())
+      }
+      if !commit.isNumbered { return }
+    }
+  }
+
+  private func write(_ manifest: CheckpointManifest) throws {
+    CrashPoint.reached("before-manifest")
+    try storage.write(manifest)
+    CrashPoint.reached("manifest-durable")
+    do {
+      try settings.commit(manifest.parts)
+    } catch {
+      throw JobError.connector(error)
+    }
+    CrashPoint.reached("files-renamed")
+    try storage.retain(settings.retain)
+  }
+
+  private func nextCommit() throws -> Commit? {
+    try monitor.locked {
+      while true {
+        if isAborted {
+          discardUncommitted()
+          throw Interruption.cancelled
+        }
+        if let failure { throw JobError.operation(step: "checkpoint", reason: failure) }
+        if let commit = commitDue {
+          commitDue = nil
+          return commit
+        }
+        if participantsLeft == 0 {
+          reports = [:]
+          return commit(nextID, isComplete: isComplete, isNumbered: false)
+        }
+        waitOrTick()
+      }
+    }
+  }
+
+  /// Removes output that no checkpoint names. Only between commits: during one, nobody knows that yet.
+  private func discardUncommitted() {
+    for part in uncommitted.flatMap(\.parts) {
+      PendingPart(pendingPath: part.pendingPath, finalPath: part.finalPath, rows: part.rows).discard()
+    }
+    uncommitted = []
+  }
+
+  private func waitOrTick() {
+    // Once every source has ended no barrier can be let in: what is left ends by itself.
+    guard openSources > 0, let deadline = machine.nextDeadline else { return monitor.wait() }
+    let now = Clock.wallMilliseconds()
+    if deadline <= now { handle(machine.tick(now: now)) } else { monitor.wait(milliseconds: deadline - now) }
+  }
+
+  /// Puts together checkpoint `id` as it is at this moment. A participant that has done its part of `id` and ended since
+  /// counts as it was at the barrier: what it did at its end belongs to the next checkpoint.
+  private func commit(_ id: Int64, isComplete: Bool, isNumbered: Bool) -> Commit {
+    let current = endReports.merging(reports) { _, atBarrier in atBarrier }.sorted { $0.key < $1.key }.map(\.value)
+    let kept = uncommitted.filter { $0.isLast && reports[$0.participant] != nil }
+    let parts = uncommitted.filter { !($0.isLast && reports[$0.participant] != nil) }.flatMap(\.parts)
+    let manifest = CheckpointManifest(
+      id: id, topology: settings.topology, createdAt: Clock.wallMilliseconds(), isComplete: isComplete,
+      sources: current.compactMap(\.source), operators: joinedStates(current), parts: parts)
+    return Commit(manifest: manifest, kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
+  }
+
+  /// One state for each operator, over all its subtasks.
+  private func joinedStates(_ reports: [SubtaskReport]) -> [CheckpointManifest.Operator] {
+    var order: [String] = []
+    var byOperator: [String: [SubtaskReport.OperatorState]] = [:]
+    for state in reports.flatMap(\.states) {
+      let key = "\(state.step) \(state.role)"
+      if byOperator[key] == nil { order.append(key) }
+      byOperator[key, default: []].append(state)
+    }
+    return order.compactMap { key in
+      guard let states = byOperator[key], let first = states.first else { return nil }
+      let joined = StateSnapshot.joined(states.map(\.snapshot))
+      return CheckpointManifest.Operator(
+        step: first.step, role: first.role, signature: settings.signatures[key] ?? "", watermark: joined.watermark,
+        entries: joined.entries)
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import Checkpoint
+import Foundation
+import State
+import Testing
+
+struct CheckpointStorageTests {
+  static func manifest(_ id: Int64) -> CheckpointManifest {
+    CheckpointManifest(
+      id: id, topology: "t", createdAt: 5, isComplete: false,
+      sources: [
+        .init(name: "s", positions: [.init(partition: "p", offset: 17, isAtEnd: true)], watermarks: [1, 2, 3])
+      ],
+      operators: [
+        .init(
+          step: "hourly", role: "aggregate", signature: "x", watermark: -4,
+          entries: [StateEntry(keyGroup: 127, table: 2, key: [9], value: [8, 7])])
+      ], parts: [.init(sink: "out", pendingPath: "a", finalPath: "b", rows: 3)])
+  }
+
+  static func withFolder(_ body: (String) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("weir-ckpt-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try body(folder + "/deep/er")
+  }
+
+  @Test func whatIsWritten_isReadBack() throws {
+    try Self.withFolder { folder in
+      let storage = try CheckpointStorage(directory: folder)
+      try storage.write(Self.manifest(3))
+      #expect(try storage.list() == [3])
+      #expect(try storage.read(3) == Self.manifest(3))
+    }
+  }
+
+  @Test func everySingleFlippedBitAndEveryCut_isRefused() throws {
+    try Self.withFolder { folder in
+      let storage = try CheckpointStorage(directory: folder)
+      try storage.write(Self.manifest(1))
+      let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: storage.path(of: 1))))
+      for position in whole.indices {
+        for bit in 0..<8 {
+          var damaged = whole
+          damaged[position] ^= 1 << UInt8(bit)
+          try Data(damaged).write(to: URL(fileURLWithPath: storage.path(of: 1)))
+          #expect(throws: CheckpointError.self, "bit \(bit) of byte \(position)") { try storage.read(1) }
+        }
+        try Data(whole.prefix(position)).write(to: URL(fileURLWithPath: storage.path(of: 1)))
+        #expect(throws: CheckpointError.self, "cut at \(position)") { try storage.read(1) }
+      }
+    }
+  }
+
+  @Test func onlyTheNewestAreRetained() throws {
+    try Self.withFolder { folder in
+      let storage = try CheckpointStorage(directory: folder)
+      for id in 1...12 as ClosedRange<Int64> { try storage.write(Self.manifest(id)) }
+      try storage.retain(3)
+      #expect(try storage.list() == [10, 11, 12])
+    }
+  }
+
+  @Test func aDirectoryHasOneOwner() throws {
+    try Self.withFolder { folder in
+      let first = try CheckpointStorage(directory: folder)
+      #expect(throws: CheckpointError.self) { try CheckpointStorage(directory: folder) }
+      try first.write(Self.manifest(1))
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import Foundation
+import Testing
+
+/// The scripts that people run, at smoke size.
+@Suite struct ScriptTests {
+  static func run(_ script: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
+    let process = Process()
+    process.executableURL = WeirProcess.root.appendingPathComponent(script)
+    process.arguments = arguments
+    let pipe = Pipe()
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = pipe
+    process.standardError = pipe
+    try process.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return (process.terminationStatus, output)
+  }
+
+  /// Also compares every total with DuckDB's.
+  @Test func theBenchmarkRuns_andItsTotalsAreDuckDBs() throws {
+    let (status, output) = try ScriptTests.run("scripts/bench", ["--smoke"])
+    #expect(status == 0, "\(output)")
+    #expect(output.contains("same totals from Weir and DuckDB"), "\(output)")
+    #expect(output.contains("hourly windows / DuckDB"), "\(output)")
+  }
+
+  @Test func theLargeBenchmarkRuns_andCountsEveryRecord() throws {
+    let (status, output) = try ScriptTests.run("scripts/bench", ["--large", "--smoke"])
+    #expect(status == 0, "\(output)")
+    #expect(output.contains("30,000 CSV records in 30 files"), "\(output)")
+  }
+}
