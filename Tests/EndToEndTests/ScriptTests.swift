@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The scripts that people run, at smoke size.
-@Suite struct ScriptTests {
+@Suite(.serialized) struct ScriptTests {
   static func run(_ script: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
     let process = Process()
     process.executableURL = WeirProcess.root.appendingPathComponent(script)
