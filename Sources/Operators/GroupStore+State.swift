@@ -137,38 +137,42 @@ extension GroupStore {
   }
 }
 
-/// Combines partial aggregates that are read from the state into the groups of a store. One use after the other; one owner.
+/// Combines partial aggregates that are read from the state into the groups of a store. One owner.
 final class PartialMerge {
+  private let plan: AggregatePlan
   private let codec: GroupCodec
-  private let target: GroupStore
-  private let staging: AccumulatorStore
+  /// Partial aggregates of groups that the target has already, to be combined with `targets`.
+  private var staging: AccumulatorStore?
   private var targets: [Int32] = []
 
   private static let limit = 4096
 
-  init(_ plan: AggregatePlan, _ codec: GroupCodec, into target: GroupStore) {
+  init(_ plan: AggregatePlan, _ codec: GroupCodec) {
+    self.plan = plan
     self.codec = codec
-    self.target = target
-    staging = AccumulatorStore(plan)
   }
 
-  /// Adds the partial aggregate `value` of `key`, later than those added before.
-  func add(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(StateError) {
+  /// Adds the partial aggregate `value` of `key`, later than those added before, to `target`, which is the same until `finish`.
+  func add(
+    _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to target: GroupStore
+  ) throws(StateError) {
     let before = target.count
     let slot = target.insert(key, hash: KeyEncoder.hash(key))
     if target.count > before {
       _ = try codec.read(value, into: slot, of: target.accumulators)
       return
     }
-    let source = Int32(targets.count)
+    let staging = staging ?? AccumulatorStore(plan)
+    self.staging = staging
     staging.grow(to: targets.count + 1)
-    _ = try codec.read(value, into: source, of: staging)
+    _ = try codec.read(value, into: Int32(targets.count), of: staging)
     targets.append(slot)
-    if targets.count == PartialMerge.limit { finish() }
+    if targets.count == PartialMerge.limit { finish(target) }
   }
 
   /// Combines what was added.
-  func finish() {
+  func finish(_ target: GroupStore) {
+    guard let staging, !targets.isEmpty else { return }
     let sources = targets.indices.map { Int32($0) }
     targets.withUnsafeBufferPointer { targets in
       sources.withUnsafeBufferPointer { sources in

@@ -53,13 +53,13 @@ extension WindowAggregate {
   /// What the state has of the group `key` of a pane and memory has not, in slot 0; nil where that is nothing.
   func spilledGroup(_ key: UnsafeRawBufferPointer, _ pane: WindowPane) throws(OperatorError) -> GroupStore? {
     let groups = GroupStore(plan)
-    let merge = PartialMerge(plan, codec(pane), into: groups)
+    let merge = PartialMerge(plan, codec(pane))
     let prefix = StateKey.make(pane.prefix, key, hash: KeyEncoder.hash(key))
     do {
       let cursor = try state.makeCursor(from: prefix, to: StateStore.successor(of: prefix), isSweep: false)
       while cursor.isValid {
         if pane.suffix.isEmpty || !cursor.key[prefix.count...].elementsEqual(pane.suffix) {
-          try merge.add(key, cursor.value)
+          try merge.add(key, cursor.value, to: groups)
         }
         cursor.next()
       }
@@ -67,7 +67,7 @@ extension WindowAggregate {
     } catch {
       throw OperatorError(error)
     }
-    merge.finish()
+    merge.finish(groups)
     return groups.count > 0 ? groups : nil
   }
 }

@@ -3,19 +3,24 @@ import StreamModel
 
 /// Closing a window some of whose groups are not in memory: one sweep over the state in key order, a key group at a time.
 extension WindowAggregate {
+  /// Groups whose results are given together, at least.
+  private static let sweptGroups = 1 << 15
+
   /// Gives the results of all groups of `window`, which is made of `members`.
   func sweep(_ window: WindowBounds, _ members: [WindowPane], to output: any OperatorOutput) throws(OperatorError) {
     let bounds = AggregateResults.Bounds.window(start: window.start, end: window.end)
     let residents = members.map { GroupsByKeyGroup($0.store.table) }
     do {
       let sweeps = try members.map { (pane) throws(StateError) in try PaneSweep(pane, self) }
+      var union = GroupStore(plan)
       for group in state.keyGroups {
-        let union = GroupStore(plan)
         for (index, pane) in members.enumerated() {
           try sweeps[index].merge(keyGroup: group, into: union)
-          union.merge(pane.store, slots: residents[index].slots(of: group))
+          residents[index].merge(keyGroup: group, of: pane.store, into: union)
         }
-        if union.count > 0 { results.add(union, union.allSlots, bounds, .onTime, to: output) }
+        guard union.count >= WindowAggregate.sweptGroups || group == state.keyGroups.last else { continue }
+        results.add(union, union.allSlots, bounds, .onTime, to: output)
+        union = GroupStore(plan)
       }
     } catch {
       throw OperatorError(error)
@@ -59,35 +64,36 @@ private struct GroupsByKeyGroup {
     }
   }
 
-  func slots(of group: Int) -> [Int32] { Array(slots[starts[group]..<starts[group + 1]]) }
+  /// Combines the groups of `keyGroup` in `store`, whose table this is of, into those of `target`.
+  func merge(keyGroup: Int, of store: GroupStore, into target: GroupStore) {
+    let range = starts[keyGroup]..<starts[keyGroup + 1]
+    if !range.isEmpty { target.merge(store, slots: Array(slots[range])) }
+  }
 }
 
 /// Reads what the state has of a pane and memory has not, key group by key group, ascending.
 private final class PaneSweep {
   private let pane: WindowPane
-  private let codec: GroupCodec
-  private let plan: AggregatePlan
+  private let merge: PartialMerge
   private let cursor: (any StateCursor)?
 
   init(_ pane: WindowPane, _ aggregate: WindowAggregate) throws(StateError) {
     self.pane = pane
-    codec = aggregate.codec(pane)
-    plan = aggregate.plan
+    merge = PartialMerge(aggregate.plan, aggregate.codec(pane))
     cursor = pane.hasSpilled ? try aggregate.state.makeCursor(prefix: pane.prefix, isSweep: true) : nil
   }
 
   /// Combines the groups of `keyGroup` into those of `target`.
   func merge(keyGroup: Int, into target: GroupStore) throws(StateError) {
     guard let cursor else { return }
-    let merge = PartialMerge(plan, codec, into: target)
     while cursor.isValid {
       let key = cursor.key
       guard StateKey.keyGroup(key, at: PaneKeyCodec.prefixBytes) <= keyGroup else { break }
-      if let name = nameOutOfMemory(key) { try merge.add(name, cursor.value) }
+      if let name = nameOutOfMemory(key) { try merge.add(name, cursor.value, to: target) }
       cursor.next()
     }
     try cursor.check()
-    merge.finish()
+    merge.finish(target)
   }
 
   /// The encoded key in a state key; nil where memory has something newer.
