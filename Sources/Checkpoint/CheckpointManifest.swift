@@ -70,11 +70,13 @@ package struct CheckpointManifest: Equatable, Sendable {
   package let sources: [Source]
   package let operators: [Operator]
   package let parts: [Part]
+  package let counters: Counters
 
   package init(
     id: Int64, topology: String, createdAt: Int64, isComplete: Bool, sources: [Source], operators: [Operator],
-    parts: [Part]
+    parts: [Part], counters: Counters
   ) {
+    self.counters = counters
     self.id = id
     self.topology = topology
     self.createdAt = createdAt

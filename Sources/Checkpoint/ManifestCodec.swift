@@ -21,6 +21,7 @@ enum ManifestCodec {
     for state in manifest.operators { encode(state, &writer) }
     writer.write(count: manifest.parts.count)
     for part in manifest.parts { encode(part, &writer) }
+    manifest.counters.encode(to: &writer)
     let content = magic + [version] + writer.bytes
     return content + hash(content[...])
   }
@@ -78,9 +79,10 @@ enum ManifestCodec {
     let sources = try readList(&reader, decodeSource)
     let operators = try readList(&reader, decodeOperator)
     let parts = try readList(&reader, decodePart)
+    let counters = try CheckpointManifest.Counters(from: &reader)
     return CheckpointManifest(
       id: id, topology: topology, createdAt: createdAt, isComplete: isComplete, sources: sources,
-      operators: operators, parts: parts)
+      operators: operators, parts: parts, counters: counters)
   }
 
   private static func readList<Element>(
