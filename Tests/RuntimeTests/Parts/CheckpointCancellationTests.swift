@@ -26,7 +26,7 @@ import Topology
           topology: "t", retain: 1, sourceCount: 1, participantCount: 2,
           timing: .init(intervalMilliseconds: 1, timeoutMilliseconds: 1, minPauseMilliseconds: 0), signatures: [:],
           counted: .init(since: 0, nodes: []), commit: { _ in }),
-        storage: try CheckpointStorage(directory: folder), lastID: 0)
+        storage: try CheckpointStorage(directory: folder), store: nil, lastID: 0, restoredFiles: [])
       driver.attach([], [inbox])
       let edge = EdgeWriter(
         inboxes: [output], channel: 0, distribution: .single, columns: [0], columnCount: 1, isBuffered: false)
