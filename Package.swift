@@ -59,7 +59,8 @@ let package = Package(
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
     tests("ConnectorsTests", ["Connectors", "Formats", "StreamModel"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
-    tests("RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "StreamModel", "TestSupport"]),
+    tests(
+      "RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", []),
     tests("EndToEndTests", []),
   ],
