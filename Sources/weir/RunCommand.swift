@@ -69,11 +69,14 @@ struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Show what a topology does: sources, steps, exchanges, sinks.")
 
-  enum Style: String, CaseIterable, ExpressibleByArgument { case text, mermaid, json }
+  enum Style: String, CaseIterable, ExpressibleByArgument {
+    case text, mermaid, json
+    case flinkSQL = "flink-sql"
+  }
 
   @OptionGroup var topology: TopologyArguments
 
-  @Option(help: "text, mermaid or json.")
+  @Option(help: "text, mermaid, json or flink-sql.")
   var format = Style.text
 
   func run() throws {
@@ -82,6 +85,7 @@ struct ExplainCommand: ParsableCommand {
     case .text: print(PlanExplainer.text(plan))
     case .mermaid: print(PlanExplainer.mermaid(plan))
     case .json: print(PlanExplainer.json(plan))
+    case .flinkSQL: print(PlanExplainer.flinkSQL(plan))
     }
   }
 }
