@@ -34,7 +34,8 @@ struct RunCommand: AsyncParsableCommand {
       return
     }
     if !quiet { StandardError.write(SummaryTable.render(summary, topology: plan.name)) }
-    if !summary.isComplete { throw CommandFailure.interrupted }
+    // The process ends here, and its memory with it: to free every table first would only take time.
+    withExtendedLifetime(job) { Glibc.exit(summary.isComplete ? 0 : CommandFailure.interrupted.status) }
   }
 }
 
