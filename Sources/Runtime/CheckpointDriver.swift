@@ -273,7 +273,8 @@ final class CheckpointDriver: @unchecked Sendable {
     let kept = uncommitted.filter { $0.isLast && reports[$0.participant] != nil }
     let parts = uncommitted.filter { !($0.isLast && reports[$0.participant] != nil) }.flatMap(\.parts)
     return Commit(
-      id: id, isComplete: isComplete, sources: current.compactMap(\.source), states: joinedStates(current), parts: parts,
+      id: id, isComplete: isComplete, sources: current.compactMap(\.source), states: joinedStates(current),
+      parts: parts,
       counters: counters(current), kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
   }
 

@@ -39,7 +39,8 @@ struct RunCommand: AsyncParsableCommand {
       StandardError.write("\(plan.name): done before, and there is no new input (--from none runs it anew)\n")
     }
     if !quiet { StandardError.write(SummaryTable.render(summary, topology: plan.name)) }
-    if !summary.isComplete { throw CommandFailure.interrupted }
+    // The process ends here, and its memory with it: to free every table first would only take time.
+    withExtendedLifetime(job) { Glibc.exit(summary.isComplete ? 0 : CommandFailure.interrupted.status) }
   }
 }
 
@@ -83,11 +84,14 @@ struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Show what a topology does: sources, steps, exchanges, sinks.")
 
-  enum Style: String, CaseIterable, ExpressibleByArgument { case text, mermaid, json }
+  enum Style: String, CaseIterable, ExpressibleByArgument {
+    case text, mermaid, json
+    case flinkSQL = "flink-sql"
+  }
 
   @OptionGroup var topology: TopologyArguments
 
-  @Option(help: "text, mermaid or json.")
+  @Option(help: "text, mermaid, json or flink-sql.")
   var format = Style.text
 
   func run() throws {
@@ -96,6 +100,7 @@ struct ExplainCommand: ParsableCommand {
     case .text: print(PlanExplainer.text(plan))
     case .mermaid: print(PlanExplainer.mermaid(plan))
     case .json: print(PlanExplainer.json(plan))
+    case .flinkSQL: print(PlanExplainer.flinkSQL(plan))
     }
   }
 }
