@@ -19,6 +19,14 @@ struct DirtySlots {
     words[Int(slot) &>> 6] |= 1 &<< (UInt64(slot) & 63)
   }
 
+  func contains(_ slot: Int32) -> Bool {
+    Int(slot) / 64 < words.count && words[Int(slot) &>> 6] & (1 &<< (UInt64(slot) & 63)) != 0
+  }
+
+  mutating func clear(_ slot: Int32) {
+    if contains(slot) { words[Int(slot) &>> 6] &= ~(1 &<< (UInt64(slot) & 63)) }
+  }
+
   /// Marks the slots of a selection, all below `count`.
   mutating func mark(_ selection: RowSelection, below count: Int) {
     grow(to: count)

@@ -99,13 +99,13 @@ struct GroupCodec {
   }
 }
 
-extension GroupStore {
+extension GroupTable {
   /// The keys of `rows` that are not here.
   func missing(_ rows: UnsafePointer<Int32>, count: Int, _ keys: KeyBatch) -> GroupTable {
     let missing = GroupTable()
     for index in 0..<count {
       let row = Int(rows[index])
-      if table.slot(of: keys.key(row), hash: keys.hashes[row]) >= 0 { continue }
+      if slot(of: keys.key(row), hash: keys.hashes[row]) >= 0 { continue }
       _ = missing.insert(keys.key(row), hash: keys.hashes[row])
     }
     return missing
@@ -117,24 +117,30 @@ extension GroupStore {
     for slot in 0..<Int32(other.slotCount) {
       let key = other.key(slot)
       let hash = KeyEncoder.hash(key)
-      if table.slot(of: key, hash: hash) < 0 { _ = missing.insert(key, hash: hash) }
+      if self.slot(of: key, hash: hash) < 0 { _ = missing.insert(key, hash: hash) }
     }
     return missing
   }
 
+  /// State keys under `prefix` of all keys, which ascend, and the slot of each.
+  func stateKeys(_ prefix: [UInt8]) -> [(slot: Int32, key: [UInt8])] {
+    HashOrder.sorted(self, [Int32](0..<Int32(slotCount))).map { number in
+      let key = key(HashOrder.slot(number))
+      return (HashOrder.slot(number), StateKey.make(prefix, key, hash: KeyEncoder.hash(key)))
+    }
+  }
+}
+
+extension GroupStore {
   /// Reads the groups with the keys of `wanted`, none of which is here, from the state. `note` is told of each.
   func load(
     _ wanted: GroupTable, prefix: [UInt8], from state: OperatorState, _ codec: GroupCodec,
     note: (Int32, GroupHeader) -> Void
   ) throws(StateError) {
     guard wanted.count > 0 else { return }
-    let order = HashOrder.sorted(wanted, [Int32](0..<Int32(wanted.slotCount)))
-    let keys = order.map { number in
-      let key = wanted.key(HashOrder.slot(number))
-      return StateKey.make(prefix, key, hash: KeyEncoder.hash(key))
-    }
-    for (number, value) in zip(order, try state.get(keys)) {
-      if let value { try add(wanted.key(HashOrder.slot(number)), value, codec, note: note) }
+    let keys = wanted.stateKeys(prefix)
+    for (place, value) in zip(keys, try state.get(keys.map(\.key))) {
+      if let value { try add(wanted.key(place.slot), value, codec, note: note) }
     }
   }
 

@@ -61,17 +61,13 @@ final class KeptRows {
     for row in rows where table.find(encoder.key(row), hash: encoder.hashes[row]) == nil {
       _ = wanted.insert(encoder.key(row), hash: encoder.hashes[row])
     }
-    let order = HashOrder.sorted(wanted, [Int32](0..<Int32(wanted.slotCount)))
-    let keys = order.map { number in
-      let key = wanted.key(HashOrder.slot(number))
-      return StateKey.make(prefix, key, hash: KeyEncoder.hash(key))
-    }
-    for (number, value) in zip(order, try state.get(keys)) {
+    let keys = wanted.stateKeys(prefix)
+    for (place, value) in zip(keys, try state.get(keys.map(\.key))) {
       guard let value else { continue }
       guard let time = value.withUnsafeBytes({ KeptRows.time($0) }) else {
         throw .malformed("a kept row of \(value.count) bytes")
       }
-      let key = wanted.key(HashOrder.slot(number))
+      let key = wanted.key(place.slot)
       read.insert(key, hash: KeyEncoder.hash(key), value: time)
     }
     self.read = read

@@ -76,7 +76,7 @@ final class RunningAggregate: StreamOperator {
   private func load(_ rows: UnsafePointer<Int32>, count: Int) throws(OperatorError) {
     guard hasSpilled, let keyedState else { return }
     do {
-      let missing = store.missing(rows, count: count, KeyBatch(encoder))
+      let missing = store.table.missing(rows, count: count, KeyBatch(encoder))
       try store.load(missing, prefix: RunningAggregate.groups, from: keyedState, codec) { _, _ in }
     } catch {
       throw OperatorError(error)

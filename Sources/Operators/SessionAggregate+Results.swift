@@ -3,16 +3,30 @@ import StreamModel
 extension SessionAggregate {
   func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     self.watermark = watermark.time
+    if saved.hasSpilled {
+      // A key group at a time: what is due may be more than memory holds.
+      for group in saved.groups(dueAt: watermark.time) {
+        try loadDue(group)
+        closeDue(to: output)
+      }
+    }
+    closeDue(to: output)
+    if watermark == .maximum { keyedState?.deleteAll(prefix: SessionAggregate.bounds) }
+  }
+
+  /// Reports the sessions in memory that close at the watermark, and lets go of those that have gone.
+  private func closeDue(to output: any OperatorOutput) {
     var closed: [Int32] = []
     var gone: [Int32] = []
-    for index in sessions.takeDue(watermark.time) {
+    for index in sessions.takeDue(watermark) {
       let session = sessions[index]
-      if session.end > watermark.time {
+      saved.dirty.mark(session.key)
+      if session.end > watermark {
         sessions.arm(index, at: session.end)
         continue
       }
       if session.flags.contains(.changed) { closed.append(index) }
-      if session.end + lateness <= watermark.time {
+      if session.end + lateness <= watermark {
         gone.append(index)
       } else {
         sessions.arm(index, at: session.end + lateness)
@@ -45,6 +59,7 @@ extension SessionAggregate {
     for index in indices {
       sessions[index].flags.insert(.closed)
       sessions[index].flags.remove(.changed)
+      saved.dirty.mark(sessions[index].key)
     }
   }
 
@@ -78,7 +93,10 @@ extension SessionAggregate {
   func onTimer(_ now: Int64, output: any OperatorOutput) throws(OperatorError) {
     guard timer?.fires(at: now) ?? false else { return }
     let open = owingEarly.filter { sessions.holds($0) }.map(\.index)
-    for index in open { sessions[index].flags.remove(.owesEarly) }
+    for index in open {
+      sessions[index].flags.remove(.owesEarly)
+      saved.dirty.mark(sessions[index].key)
+    }
     owingEarly.removeAll(keepingCapacity: true)
     give(sorted(open.filter { sessions[$0].end > watermark }), .early, to: output)
     results.flush(to: output)

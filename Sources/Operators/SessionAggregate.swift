@@ -24,16 +24,15 @@ import StreamModel
 ///
 /// Rows are placed one by one, in order; their accumulation is put off and done a column at a time, until a merge or
 /// a report needs it.
-final class SessionAggregate: WholeStateOperator {
-  var keyedState: OperatorState?
+final class SessionAggregate: StreamOperator {
   let spec: AggregateSpec
   let plan: AggregatePlan
   let gap: Int64
   let lateness: Int64
   let results: AggregateResults
-  let keys = GroupTable()
-  let sessions: SessionTable
-  let accumulators: AccumulatorStore
+  private(set) var keys = GroupTable()
+  private(set) var sessions: SessionTable
+  private(set) var accumulators: AccumulatorStore
   let tracksEarly: Bool
   var watermark = EventTimes.minimum
   var timer: EmitTimer?
@@ -43,6 +42,9 @@ final class SessionAggregate: WholeStateOperator {
   var owingEarly: [SessionReference] = []
   /// Sessions that late rows of this batch changed.
   var lateChanged: [SessionReference] = []
+  /// What the state has and has not (`SessionAggregate+State`).
+  var keyedState: OperatorState?
+  var saved = SavedSessions()
   private let encoder: KeyEncoder
   private let inputs: AggregateInputs
   let overflowGuard: AggregateOverflowGuard
@@ -84,8 +86,11 @@ final class SessionAggregate: WholeStateOperator {
     let rows = rows.reserve(batch.count)
     let count = AggregateRows.write(batch.count, without: failures, to: rows)
     let keySlots = keySlots.reserve(batch.count)
+    if saved.hasSpilled { try load(keys.missing(rows, count: count, KeyBatch(encoder))) }
     keys.assign(KeyBatch(encoder), rows: rows, count: count, slots: keySlots)
     sessions.growKeys(to: keys.slotCount)
+    let selection = RowSelection(rows: UnsafePointer(rows), slots: UnsafePointer(keySlots), count: count)
+    saved.dirty.mark(selection, below: keys.slotCount)
     let late = place(batch, rows, keySlots, count, &failures, to: output)
     update()
     if !late.isEmpty || judgesOverflow { removeEmptyKeys(keySlots, count) }
@@ -211,7 +216,12 @@ final class SessionAggregate: WholeStateOperator {
   /// Frees a session that has gone.
   func release(_ index: Int32) {
     let key = sessions[index].key
-    if sessions.remove(index) { keys.remove(key) }
+    if sessions.remove(index) {
+      saved.remove(key, keys.key(key))
+      keys.remove(key)
+    } else {
+      saved.dirty.mark(key)
+    }
     accumulators.clear(index)
     if Int(index) < stamps.count { stamps[Int(index)] = EventTimes.minimum }
   }
@@ -256,7 +266,20 @@ final class SessionAggregate: WholeStateOperator {
   /// Forgets the keys of rows that made no session.
   private func removeEmptyKeys(_ keySlots: UnsafePointer<Int32>, _ count: Int) {
     for index in 0..<count where sessions.head(ofKey: keySlots[index]) < 0 && keys.isLive(keySlots[index]) {
+      saved.dirty.clear(keySlots[index])
       keys.remove(keySlots[index])
     }
+  }
+
+  /// Forgets everything in memory, all of which is in the state.
+  func letGo() {
+    let sequence = sessions.nextSequence
+    keys = GroupTable()
+    sessions = SessionTable(span: gap + lateness)
+    sessions.nextSequence = sequence
+    accumulators = AccumulatorStore(plan)
+    stamps = []
+    owingEarly = []
+    saved.letGo()
   }
 }

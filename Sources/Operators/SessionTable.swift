@@ -9,6 +9,8 @@ struct Session {
   var sequence: Int64
   /// The watermark at which its timer goes off.
   var timer = EventTimes.maximum
+  /// The watermark at which the state has a timer for it; the maximum where it has none.
+  var savedTimer = EventTimes.maximum
   /// Slot of its key.
   var key: Int32
   /// The next session of the key; −1 for none.

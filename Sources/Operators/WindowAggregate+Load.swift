@@ -7,12 +7,12 @@ extension WindowAggregate {
   func load(
     _ rows: UnsafePointer<Int32>, count: Int, _ keys: KeyBatch, into pane: WindowPane
   ) throws(OperatorError) {
-    try load(pane.store.missing(rows, count: count, keys), into: pane)
+    try load(pane.store.table.missing(rows, count: count, keys), into: pane)
   }
 
   /// Reads the groups with the keys of `table` that are not in memory.
   func load(keysOf table: GroupTable, into pane: WindowPane) throws(OperatorError) {
-    try load(pane.store.missing(table), into: pane)
+    try load(pane.store.table.missing(table), into: pane)
   }
 
   private func load(_ wanted: GroupTable, into pane: WindowPane) throws(OperatorError) {

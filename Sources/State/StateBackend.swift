@@ -7,6 +7,14 @@ package protocol StateRunWriter: AnyObject {
 }
 
 extension StateRunWriter {
+  package func delete(_ key: [UInt8]) throws(StateError) {
+    var failure: StateError?
+    key.withUnsafeBytes { key in
+      do throws(StateError) { try delete(key) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
   package func put(_ key: [UInt8], _ value: [UInt8]) throws(StateError) {
     var failure: StateError?
     key.withUnsafeBytes { key in
