@@ -1,15 +1,21 @@
 import State
 import StreamModel
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// The accumulators of many groups, by slot.
 ///
-/// A slot's record is all zeros, the empty aggregate, until its first row. Growing copies the records; what is new is
+/// A slot's record is all zeros, the empty aggregate, until its first row. What is new is
 /// written only as slots are handed out, so that reserved memory costs nothing.
 final class AccumulatorStore {
   private let plan: AggregatePlan
   private let accumulators: [any Accumulator]
   /// Those whose records refer to anything outside them.
   private let releasing: [any Accumulator]
+  /// Whether a record refers to nothing outside itself, so that it can be moved as bytes.
+  let isFlat: Bool
   private let latestTime: LatestTimeAccumulator?
   private var base: UnsafeMutableRawPointer
   private var capacity = 16
@@ -20,11 +26,12 @@ final class AccumulatorStore {
     self.plan = plan
     accumulators = plan.makeAccumulators()
     releasing = accumulators.filter(\.needsRelease)
+    isFlat = releasing.isEmpty
     latestTime = plan.latestTimeOffset.map { LatestTimeAccumulator(offset: $0) }
-    base = .allocate(byteCount: 16 * plan.recordStride, alignment: 16)
+    base = GrowingMemory.resized(nil, to: 16 * plan.recordStride)
   }
 
-  deinit { base.deallocate() }
+  deinit { free(base) }
 
   private var all: [any Accumulator] {
     if let latestTime { accumulators + [latestTime] } else { accumulators }
@@ -39,10 +46,7 @@ final class AccumulatorStore {
     guard count > slotCount else { return }
     if count > capacity {
       capacity = max(count, capacity * 2)
-      let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * plan.recordStride, alignment: 16)
-      larger.copyMemory(from: base, byteCount: slotCount * plan.recordStride)
-      base.deallocate()
-      base = larger
+      base = GrowingMemory.resized(base, to: capacity * plan.recordStride)
     }
     (base + slotCount * plan.recordStride).initializeMemory(
       as: UInt8.self, repeating: 0, count: (count - slotCount) * plan.recordStride)
@@ -53,6 +57,20 @@ final class AccumulatorStore {
   func clear(_ slot: Int32) {
     for accumulator in releasing { accumulator.release(records, slot) }
     records.field(slot, 0).initializeMemory(as: UInt8.self, repeating: 0, count: plan.recordStride)
+  }
+
+  /// The bytes of the record in `slot`; valid until the store grows.
+  func record(_ slot: Int32) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: records.field(slot, 0), count: plan.recordStride)
+  }
+
+  @inline(__always) func firstByte(_ slot: Int32) -> UInt8 { records.field(slot, 0).load(as: UInt8.self) }
+
+  /// Makes `bytes`, a record of this plan, the record of `slot`. Returns whether they are as long as one.
+  func load(_ bytes: UnsafeRawBufferPointer, into slot: Int32) -> Bool {
+    guard bytes.count == plan.recordStride, let start = bytes.baseAddress else { return false }
+    records.field(slot, 0).copyMemory(from: start, byteCount: bytes.count)
+    return true
   }
 
   /// Aggregates the rows of `selection`, whose slots have records.

@@ -28,7 +28,7 @@ final class KeyedBucketTable {
     slotBits = 6
     slots = KeyedBucketTable.makeSlots(1 << 6)
     arenaCapacity = 1 << 11
-    arena = KeyedBucketTable.resized(nil, to: arenaCapacity)
+    arena = GrowingMemory.resized(nil, to: arenaCapacity)
   }
 
   deinit {
@@ -41,11 +41,6 @@ final class KeyedBucketTable {
   private static func makeSlots(_ count: Int) -> UnsafeMutablePointer<UInt64> {
     guard let memory = calloc(count, 8) else { fatalError("out of memory: a key table of \(count) slots") }
     return memory.assumingMemoryBound(to: UInt64.self)
-  }
-
-  private static func resized(_ memory: UnsafeMutableRawPointer?, to bytes: Int) -> UnsafeMutableRawPointer {
-    guard let resized = realloc(memory, bytes) else { fatalError("out of memory: \(bytes) bytes of keys") }
-    return resized
   }
 
   /// Brings the slots of these hashes into the cache: loads that don't wait for one another, before finds that do.
@@ -97,19 +92,39 @@ final class KeyedBucketTable {
   private func growArena(_ needed: Int) {
     arenaCapacity = max(arenaCapacity * 2, arenaCount + needed)
     precondition(arenaCapacity / 8 < Int(UInt32.max), "a key table holds at most 32 GiB")
-    arena = KeyedBucketTable.resized(arena, to: arenaCapacity)
+    arena = GrowingMemory.resized(arena, to: arenaCapacity)
   }
 
   /// Every key and its value, in the order of insertion.
   func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ value: Int64) -> Void) {
-    var cursor = 0
+    for place in places(from: 0) {
+      let entry = entry(at: place)
+      body(entry.key, entry.value)
+    }
+  }
+
+  /// The place behind the last entry.
+  var end: Int { arenaCount }
+
+  /// The places of the entries from `start` on, in the order of insertion.
+  func places(from start: Int) -> [Int] {
+    var places: [Int] = []
+    var cursor = start
     while cursor < arenaCount {
-      let entry = arena + cursor
-      let length = Int(entry.load(fromByteOffset: 8, as: UInt32.self))
-      body(
-        UnsafeRawBufferPointer(start: entry + KeyedBucketTable.headerBytes, count: length), entry.load(as: Int64.self))
+      places.append(cursor)
+      let length = Int((arena + cursor).load(fromByteOffset: 8, as: UInt32.self))
       cursor += (KeyedBucketTable.headerBytes + length + 7) & ~7
     }
+    return places
+  }
+
+  /// The entry at `place`; its key is valid until the next insertion.
+  func entry(at place: Int) -> (key: UnsafeRawBufferPointer, value: Int64) {
+    let entry = arena + place
+    let length = Int(entry.load(fromByteOffset: 8, as: UInt32.self))
+    return (
+      UnsafeRawBufferPointer(start: entry + KeyedBucketTable.headerBytes, count: length), entry.load(as: Int64.self)
+    )
   }
 }
 

@@ -16,9 +16,13 @@ import StreamModel
 final class CheckpointDriver: @unchecked Sendable {
   private let settings: Settings
   private let storage: CheckpointStorage
+  /// Nil where no operator has state.
+  private let store: StateStore?
+  private var stateFiles: StateFiles
   private let monitor = Monitor()
   private var machine: CheckpointStateMachine
   private var sources: [SourceCoordinator] = []
+  private var inboxes: [Inbox] = []
   private var openSources: Int
   /// Reports of the checkpoint under way, of participants that have ended, and parts that no checkpoint has committed yet.
   private var reports: [Int: SubtaskReport] = [:]
@@ -26,10 +30,12 @@ final class CheckpointDriver: @unchecked Sendable {
   private var uncommitted: [PendingOutput] = []
   private var commitDue: Commit?
   private var nextID: Int64
+  private var barrierAt: Int64 = 0
   private var participantsLeft: Int
   private var isComplete = true
   private var isAborted = false
   private var failure: String?
+  private var lastFailure: String?
 
   struct Settings {
     let topology: String
@@ -39,11 +45,19 @@ final class CheckpointDriver: @unchecked Sendable {
     let timing: CheckpointStateMachine.Settings
     /// By step and role: what a state fits.
     let signatures: [String: String]
+    /// What earlier runs of the job counted.
+    let counted: CheckpointManifest.Counters
     /// Gives parts of a sink their final names.
     let commit: @Sendable ([CheckpointManifest.Part]) throws(ConnectorError) -> Void
   }
 
-  init(_ settings: Settings, storage: CheckpointStorage, lastID: Int64) {
+  /// `lastID`: the highest number used so far. `restoredFiles`: those the state began with.
+  init(
+    _ settings: Settings, storage: CheckpointStorage, store: StateStore?, lastID: Int64,
+    restoredFiles: [CheckpointManifest.File]
+  ) {
+    self.store = store
+    stateFiles = StateFiles(restored: restoredFiles)
     self.settings = settings
     self.storage = storage
     nextID = lastID + 1
@@ -51,20 +65,35 @@ final class CheckpointDriver: @unchecked Sendable {
     participantsLeft = settings.participantCount
     machine = CheckpointStateMachine(
       settings: settings.timing, participantCount: settings.participantCount, lastID: lastID,
-      now: Clock.wallMilliseconds())
+      now: CheckpointDriver.now())
   }
 
-  /// The sources to let barriers into; before `run`.
-  func attach(_ sources: [SourceCoordinator]) { self.sources = sources }
+  /// The sources to let barriers into, and the inboxes of all subtasks that align them; before `run`.
+  func attach(_ sources: [SourceCoordinator], _ inboxes: [Inbox]) {
+    self.sources = sources
+    self.inboxes = inboxes
+  }
+
+  /// Ms of a clock that nobody sets.
+  private static func now() -> Int64 { Clock.monotonicNanoseconds() / 1_000_000 }
+
+  /// Checkpoints of this run so far.
+  var outcomes: CheckpointOutcomes {
+    monitor.locked {
+      CheckpointOutcomes(
+        committedCount: machine.committedCount, failedCount: machine.failedCount, lastFailure: lastFailure)
+    }
+  }
 
   // MARK: Reports
 
   /// `participant` has done its part of checkpoint `id`.
   func acknowledge(_ id: Int64, by participant: Int, _ report: SubtaskReport) {
     monitor.locked {
-      reports[participant] = report
+      // One that was given up is no report of the next, but its output is there and waits for that.
+      if machine.isCollecting(id) { reports[participant] = report }
       uncommitted.append(PendingOutput(participant: participant, isLast: false, parts: report.parts))
-      handle(machine.acknowledge(id, by: participant, now: Clock.wallMilliseconds()))
+      handle(machine.acknowledge(id, by: participant, now: CheckpointDriver.now()))
     }
   }
 
@@ -76,7 +105,7 @@ final class CheckpointDriver: @unchecked Sendable {
       participantsLeft -= 1
       if report.source != nil { openSources -= 1 }
       self.isComplete = self.isComplete && isComplete
-      handle(machine.end(participant, now: Clock.wallMilliseconds()))
+      handle(machine.end(participant, now: CheckpointDriver.now()))
       monitor.signalAll()
     }
   }
@@ -94,9 +123,15 @@ final class CheckpointDriver: @unchecked Sendable {
     case .inject(let id):
       nextID = id + 1
       reports = [:]
+      barrierAt = CheckpointDriver.now()
       for source in sources { source.requestBarrier(id) }
     case .commit(let id): commitDue = commit(id, isComplete: false, isNumbered: true)
-    case .cancel: break
+    case .cancel(let id, let reason):
+      lastFailure = reason
+      for source in sources { source.withdrawBarrier(id) }
+      // Before the next barrier is let in: whoever holds channels back for this one lets them go.
+      for inbox in inboxes { inbox.cancelCheckpoint(id) }
+      store?.giveUp(id)
     case .restart(let reason): failure = reason
     }
     monitor.signalAll()
@@ -113,7 +148,15 @@ final class CheckpointDriver: @unchecked Sendable {
 
   /// What is to be committed next.
   private struct Commit {
-    let manifest: CheckpointManifest
+    let id: Int64
+    /// When its barrier was let in, or everything had ended.
+    let began: Int64
+    let isComplete: Bool
+    let sources: [CheckpointManifest.Source]
+    /// The watermark of each operator over all its subtasks.
+    let states: [SubtaskReport.OperatorState]
+    let parts: [CheckpointManifest.Part]
+    let counters: CheckpointManifest.Counters
     /// What of the output so far stays for the next one, and how much output there was.
     let kept: [PendingOutput]
     let seen: Int
@@ -125,26 +168,35 @@ final class CheckpointDriver: @unchecked Sendable {
   func run() throws {
     while let commit = try nextCommit() {
       do {
-        try write(commit.manifest)
+        try write(commit)
       } catch let error as CheckpointError {
         guard commit.isNumbered, !error.isOutcomeUnknown else { throw JobError.checkpoint(error) }
         monitor.locked {
-          handle(
-            machine.commitFailed(commit.manifest.id, reason: error.description, now: Clock.wallMilliseconds()))
+          handle(machine.commitFailed(commit.id, reason: error.description, now: CheckpointDriver.now()))
         }
         continue
       }
       monitor.locked {
         uncommitted = commit.kept + uncommitted.dropFirst(commit.seen)
-        machine.committed(commit.manifest.id, now: Clock.wallMilliseconds())
+        machine.committed(commit.id, now: CheckpointDriver.now())
       }
       if !commit.isNumbered { return }
     }
   }
 
-  private func write(_ manifest: CheckpointManifest) throws {
-    CrashPoint.reached("before-manifest")
-    try storage.write(manifest)
+  private func write(_ commit: Commit) throws {
+    CrashPoint.reached("before-state")
+    let manifest: CheckpointManifest
+    do {
+      let files = try takeState(commit.id)
+      manifest = self.manifest(commit, files)
+      CrashPoint.reached("before-manifest")
+      try storage.commit(manifest)
+    } catch {
+      let error = error as? CheckpointError ?? CheckpointError("checkpoint \(commit.id): \(error)")
+      if !error.isOutcomeUnknown { storage.discard(commit.id) }
+      throw error
+    }
     CrashPoint.reached("manifest-durable")
     do {
       try settings.commit(manifest.parts)
@@ -153,6 +205,36 @@ final class CheckpointDriver: @unchecked Sendable {
     }
     CrashPoint.reached("files-renamed")
     try storage.retain(settings.retain)
+  }
+
+  /// Makes the state durable where checkpoint `id` is put together, and lists its files.
+  private func takeState(_ id: Int64) throws -> [CheckpointManifest.File] {
+    let directory = try storage.prepare(id)
+    guard let store else { return [] }
+    do {
+      try store.take(id, in: directory)
+    } catch {
+      throw CheckpointError("checkpoint \(id): \(error)")
+    }
+    CrashPoint.reached("state-durable")
+    return try stateFiles.list(directory)
+  }
+
+  private func manifest(_ commit: Commit, _ files: [CheckpointManifest.File]) -> CheckpointManifest {
+    let operators = commit.states.map { state in
+      let family = CheckpointManifest.family(step: state.step, role: state.role)
+      let size = store?.backend.size(family: family) ?? (bytes: 0, entries: 0)
+      return CheckpointManifest.Operator(
+        step: state.step, role: state.role, signature: settings.signatures[family] ?? "", watermark: state.watermark,
+        sizeBytes: size.bytes, entryCount: size.entries)
+    }
+    var manifest = CheckpointManifest(
+      id: commit.id, topology: settings.topology, createdAt: Clock.wallMilliseconds(), isComplete: commit.isComplete,
+      sources: commit.sources, operators: operators, parts: commit.parts, files: files,
+      counters: commit.counters)
+    manifest.durationMilliseconds = CheckpointDriver.now() - commit.began
+    manifest.newBytes = stateFiles.newBytes
+    return manifest
   }
 
   private func nextCommit() throws -> Commit? {
@@ -187,7 +269,7 @@ final class CheckpointDriver: @unchecked Sendable {
   private func waitOrTick() {
     // Once every source has ended no barrier can be let in: what is left ends by itself.
     guard openSources > 0, let deadline = machine.nextDeadline else { return monitor.wait() }
-    let now = Clock.wallMilliseconds()
+    let now = CheckpointDriver.now()
     if deadline <= now { handle(machine.tick(now: now)) } else { monitor.wait(milliseconds: deadline - now) }
   }
 
@@ -197,27 +279,30 @@ final class CheckpointDriver: @unchecked Sendable {
     let current = endReports.merging(reports) { _, atBarrier in atBarrier }.sorted { $0.key < $1.key }.map(\.value)
     let kept = uncommitted.filter { $0.isLast && reports[$0.participant] != nil }
     let parts = uncommitted.filter { !($0.isLast && reports[$0.participant] != nil) }.flatMap(\.parts)
-    let manifest = CheckpointManifest(
-      id: id, topology: settings.topology, createdAt: Clock.wallMilliseconds(), isComplete: isComplete,
-      sources: current.compactMap(\.source), operators: joinedStates(current), parts: parts)
-    return Commit(manifest: manifest, kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
+    return Commit(
+      id: id, began: isNumbered ? barrierAt : CheckpointDriver.now(), isComplete: isComplete,
+      sources: current.compactMap(\.source), states: joinedStates(current),
+      parts: parts,
+      counters: counters(current), kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
   }
 
-  /// One state for each operator, over all its subtasks.
-  private func joinedStates(_ reports: [SubtaskReport]) -> [CheckpointManifest.Operator] {
-    var order: [String] = []
-    var byOperator: [String: [SubtaskReport.OperatorState]] = [:]
+  /// What the job has counted over its whole life, as of the reports.
+  private func counters(_ reports: [SubtaskReport]) -> CheckpointManifest.Counters {
+    CheckpointManifest.Counters(
+      since: settings.counted.since, nodes: (settings.counted.nodes + reports.flatMap(\.counts)).summedByNode)
+  }
+
+  /// One state for each operator, over all its subtasks: the least watermark of any.
+  private func joinedStates(_ reports: [SubtaskReport]) -> [SubtaskReport.OperatorState] {
+    var joined: [SubtaskReport.OperatorState] = []
     for state in reports.flatMap(\.states) {
-      let key = "\(state.step) \(state.role)"
-      if byOperator[key] == nil { order.append(key) }
-      byOperator[key, default: []].append(state)
+      guard let index = joined.firstIndex(where: { $0.step == state.step && $0.role == state.role }) else {
+        joined.append(state)
+        continue
+      }
+      let watermark = min(joined[index].watermark, state.watermark)
+      joined[index] = .init(step: state.step, role: state.role, watermark: watermark)
     }
-    return order.compactMap { key in
-      guard let states = byOperator[key], let first = states.first else { return nil }
-      let joined = StateSnapshot.joined(states.map(\.snapshot))
-      return CheckpointManifest.Operator(
-        step: first.step, role: first.role, signature: settings.signatures[key] ?? "", watermark: joined.watermark,
-        entries: joined.entries)
-    }
+    return joined
   }
 }

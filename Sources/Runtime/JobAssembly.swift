@@ -3,6 +3,7 @@ import Connectors
 import Expressions
 import Formats
 import Operators
+import State
 import StreamModel
 import Synchronization
 import Topology
@@ -22,9 +23,11 @@ final class JobAssembly: Sendable {
   let progress: JobProgress
   let runnables: [Runnable]
   let restoredFrom: Int64?
+  let lastCheckpoint: Int64
   let wasStopped = Atomic<Bool>(false)
   private let inboxes: [[Inbox]]
-  private let checkpoints: CheckpointDriver
+  let checkpoints: CheckpointDriver
+  private let store: StateStore?
 
   init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
     let graph = ExecutionGraphBuilder.build(plan)
@@ -36,12 +39,14 @@ final class JobAssembly: Sendable {
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
-    let progress = JobProgress(graph)
+    let progress = JobProgress(graph, restored: start.manifest?.counters)
+    let store = try JobAssembly.store(plan, graph, start)
     let checkpoints = CheckpointDriver(
-      JobAssembly.settings(plan, graph), storage: start.storage, lastID: start.lastID)
+      JobAssembly.settings(plan, graph, progress.base), storage: start.storage, store: store, lastID: start.lastID,
+      restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
-      checkpoints: checkpoints, start: start)
+      checkpoints: checkpoints, start: start, store: store)
     do {
       runnables = try builder.buildAll() + [Runnable(name: "checkpoints") { try checkpoints.run() }]
     } catch {
@@ -51,8 +56,10 @@ final class JobAssembly: Sendable {
     self.coordinators = coordinators.sorted { $0.key < $1.key }.map(\.value)
     self.progress = progress
     self.checkpoints = checkpoints
+    self.store = store
     restoredFrom = start.manifest?.id
-    checkpoints.attach(self.coordinators)
+    lastCheckpoint = start.lastID
+    checkpoints.attach(self.coordinators, builder.inboxes.flatMap { $0 })
   }
 
   private static func open(_ source: SourcePlan) throws(JobError) -> any SourceReader {
@@ -84,7 +91,26 @@ final class JobAssembly: Sendable {
     return SourceCoordinator(reader: reader, watermarks: watermarks, rate: source.rate, targetBytes: options.chunkBytes)
   }
 
-  private static func settings(_ plan: LogicalPlan, _ graph: ExecutionGraph) -> CheckpointDriver.Settings {
+  /// The job's keyed state; nil where no operator has any.
+  private static func store(
+    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ start: JobStart
+  ) throws(JobError) -> StateStore? {
+    let families = graph.stateFamilies
+    guard !families.isEmpty else { return nil }
+    let budget = StateBudget(limitBytes: plan.stateMemoryBytes)
+    do {
+      let backend = try RocksStateBackend(
+        directory: start.storage.liveDirectory, families: families, blockCacheBytes: budget.blockCacheBytes,
+        writeBufferBytes: budget.writeBufferBytes)
+      return StateStore(backend: backend, budget: budget, lastCheckpoint: start.lastID)
+    } catch {
+      throw .operation(step: "state", reason: "\(start.storage.liveDirectory): \(error)")
+    }
+  }
+
+  private static func settings(
+    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ counted: CheckpointManifest.Counters
+  ) -> CheckpointDriver.Settings {
     let sourceCount = graph.stages.filter { $0.source != nil }.count
     let subtasks = graph.stages.reduce(0) { $0 + ($1.source == nil ? $1.parallelism : 0) }
     return CheckpointDriver.Settings(
@@ -94,7 +120,7 @@ final class JobAssembly: Sendable {
         intervalMilliseconds: plan.checkpoint.intervalMilliseconds,
         timeoutMilliseconds: plan.checkpoint.timeoutMilliseconds,
         minPauseMilliseconds: plan.checkpoint.minPauseMilliseconds),
-      signatures: graph.stateSignatures,
+      signatures: graph.stateSignatures, counted: counted,
       commit: { (parts) throws(ConnectorError) in try JobStart.commit(parts, plan) })
   }
 
@@ -102,6 +128,7 @@ final class JobAssembly: Sendable {
   func abort() {
     for coordinator in coordinators { coordinator.close() }
     for inbox in inboxes.joined() { inbox.close() }
+    store?.close()
     checkpoints.abort()
   }
 }
@@ -115,6 +142,7 @@ struct SubtaskBuilder {
   let progress: JobProgress
   let checkpoints: CheckpointDriver
   let start: JobStart
+  let store: StateStore?
   /// Number of the next participant in checkpoints.
   private var nextParticipant = 0
   private(set) var inboxes: [[Inbox]] = []
@@ -124,8 +152,10 @@ struct SubtaskBuilder {
 
   init(
     plan: LogicalPlan, options: JobOptions, graph: ExecutionGraph, coordinators: [Int: SourceCoordinator],
-    progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart
+    progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart,
+    store: StateStore?
   ) {
+    self.store = store
     self.checkpoints = checkpoints
     self.start = start
     self.plan = plan
@@ -182,15 +212,15 @@ struct SubtaskBuilder {
       let worker = SourceWorker(
         coordinator: coordinator, builder: sourceBuilder(source), chain: chain,
         edges: edges.sorted { $0.key < $1.key }.map(\.value), deadLetters: reporter,
-        counters: progress.counters(for: source.name), progress: stageProgress, name: source.name,
+        counters: progress.counters(stage, subtask), progress: stageProgress, name: source.name,
         checkpoints: checkpoints, participant: nextParticipant, onError: SubtaskBuilder.errorRule(source))
       return Runnable(name: name) { try worker.run() }
     }
     var outgoing = edges.sorted { $0.key < $1.key }.map(\.value)
     if let reporter { outgoing.append(reporter.edge) }
-    if let manifest = start.manifest {
+    if let store, graph.stages[stage].nodes.contains(where: { $0.stateRole != nil }) {
       let keyGroups = KeyGroup.range(ofSubtask: subtask, parallelism: graph.stages[stage].parallelism)
-      try chain.restore(manifest, keyGroups: keyGroups)
+      try chain.attach(store, start.manifest, keyGroups: keyGroups)
     }
     let worker = Subtask(
       inbox: inboxes[stage][subtask], chain: chain, inputs: channelInputs(stage), edges: outgoing,
@@ -254,12 +284,16 @@ struct SubtaskBuilder {
     _ stage: Int, _ subtask: Int, _ edges: [Int: EdgeWriter], _ reporter: DeadLetterReporter?
   ) -> OperatorChain {
     let failure = ChainFailure()
+    // A source's workers count for themselves, and hand the counts on in the order of their tickets.
+    let counters =
+      graph.stages[stage].source == nil
+      ? progress.counters(stage, subtask) : graph.nodes(of: stage).map { NodeCounters($0) }
     var nodes: [ChainNode] = []
     for (index, node) in graph.stages[stage].nodes.enumerated() {
       nodes.append(
         ChainNode(
           name: node.name, role: node.stateRole ?? "", work: work(of: node, stage, subtask),
-          counters: progress.counters(stage, index),
+          counters: counters[index],
           policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter))
     }
     for (index, node) in graph.stages[stage].nodes.enumerated() {

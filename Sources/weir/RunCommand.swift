@@ -19,19 +19,29 @@ struct RunCommand: AsyncParsableCommand {
   func run() async throws {
     Signals.watch()
     let plan = try topology.load()
-    let job: Job
-    do { job = try Job(plan, options: options) } catch { throw CommandFailure.failed("weir: \(error)") }
-    if let id = job.restoredFrom, !quiet { StandardError.write("\(plan.name): going on from checkpoint \(id)\n") }
+    let job: JobSupervisor
+    let clock = ContinuousClock()
+    let start = clock.now
+    do {
+      job = try JobSupervisor(plan, options: options) { RunCommand.say($0, plan.name) }
+    } catch {
+      throw CommandFailure.failed("weir: \(error)")
+    }
+    if let id = job.restoredFrom, !quiet {
+      let seconds = Numbers.seconds(nanoseconds: Int64((clock.now - start) / .nanoseconds(1)))
+      StandardError.write("\(plan.name): going on from checkpoint \(id), restored in \(seconds)\n")
+    }
     let monitor = RunMonitor(job: job, showsProgress: !quiet && StandardError.isTerminal)
     let summary: JobSummary
     do {
       summary = try await monitor.run()
+    } catch is CancellationError {
+      throw CommandFailure.interrupted
     } catch {
       throw CommandFailure.failed("weir: \(plan.name) failed: \(error)")
     }
     if summary.hadNothingNew, !quiet {
       StandardError.write("\(plan.name): done before, and there is no new input (--from none runs it anew)\n")
-      return
     }
     if !quiet { StandardError.write(SummaryTable.render(summary, topology: plan.name)) }
     // The process ends here, and its memory with it: to free every table first would only take time.
@@ -40,6 +50,15 @@ struct RunCommand: AsyncParsableCommand {
 }
 
 extension RunCommand {
+  /// Says on stderr that a job failed and goes on.
+  private static func say(_ state: JobSupervisor.State, _ name: String) {
+    guard case .restarting(let attempt, let at, let failure) = state else { return }
+    let pause = Numbers.seconds(nanoseconds: max(0, at - failure.at) * 1_000_000)
+    StandardError.write(
+      "weir: \(name) failed: \(failure.reason)\n"
+        + "weir: \(name): attempt \(attempt) to go on from the last checkpoint in \(pause)\n")
+  }
+
   private var options: JobOptions {
     var options = JobOptions()
     switch from {
