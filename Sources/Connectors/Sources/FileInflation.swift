@@ -78,7 +78,8 @@ final class FileInflation {
 
   private func note(_ error: FormatError) {
     let unread = file.sizeBytes - fileOffset + Int64(pending.count)
+    let lost = unread == 0 ? "its end is missing" : "of its \(file.sizeBytes) bytes the last \(unread) are not read"
     damage =
-      "the file cannot be decompressed further: \(error); of its \(file.sizeBytes) bytes the last \(unread) are not read — compress or fetch the file again, and replay what it lacks"
+      "the file cannot be decompressed further: \(error); \(lost) — compress or fetch the file again, and replay what it lacks"
   }
 }
