@@ -51,6 +51,8 @@ extension SinkConnector {
     case .json: "json"
     case .csv: "csv"
     case .raw: "raw"
+    case .avro: "avro"
+    case .debeziumJSON: "json"
     }
   }
 }

@@ -29,7 +29,9 @@ struct StyleTests {
   static let allowedImports: [String: Set<String>] = [
     "StreamModel": ["Glibc", "Synchronization"],
     "Expressions": ["StreamModel", "Glibc", "Synchronization"],
-    "Formats": ["CSimdJSON", "CCompression", "StreamModel", "Glibc"],
+    "Formats": [
+      "CSimdJSON", "CCompression", "StreamModel", "Glibc", "Synchronization", "Foundation", "FoundationNetworking",
+    ],
     "State": ["StreamModel", "Glibc"],
     "Operators": ["StreamModel", "Expressions", "State", "Glibc"],
     "Checkpoint": ["StreamModel", "State", "Glibc"],

@@ -144,6 +144,8 @@ extension Format {
     case .json: "json"
     case .csv: "csv"
     case .raw: "raw"
+    case .avro: "avro"
+    case .debeziumJSON: "debezium-json"
     }
   }
 }
