@@ -28,22 +28,45 @@ package struct CheckpointManifest: Equatable, Sendable {
     }
   }
 
-  /// The state of one operator over all its subtasks.
+  /// One operator over all its subtasks; its keyed state lies in the family of the same name.
   package struct Operator: Equatable, Sendable {
     /// The step, and the operator's role in it (`aggregate`, `sort`).
     package let step: String
     package let role: String
     /// What the step's operation is; state is restored only into the same.
     package let signature: String
-    package var watermark: EventTime
-    package var entries: [StateEntry]
+    package let watermark: EventTime
+    /// Bytes of its state in files, and about how many entries that is.
+    package let sizeBytes: Int
+    package let entryCount: Int
 
-    package init(step: String, role: String, signature: String, watermark: EventTime, entries: [StateEntry]) {
+    package init(
+      step: String, role: String, signature: String, watermark: EventTime, sizeBytes: Int, entryCount: Int
+    ) {
       self.step = step
       self.role = role
       self.signature = signature
       self.watermark = watermark
-      self.entries = entries
+      self.sizeBytes = sizeBytes
+      self.entryCount = entryCount
+    }
+
+    /// The family its keyed state lies in.
+    package var family: String { CheckpointManifest.family(step: step, role: role) }
+  }
+
+  /// The name of the state family of an operator.
+  package static func family(step: String, role: String) -> String { "\(step) \(role)" }
+
+  /// A file of the state, with a hash of its content.
+  package struct File: Equatable, Sendable {
+    package let name: String
+    package let sizeBytes: Int
+    package let checksum: UInt64
+    package init(name: String, sizeBytes: Int, checksum: UInt64) {
+      self.name = name
+      self.sizeBytes = sizeBytes
+      self.checksum = checksum
     }
   }
 
@@ -70,11 +93,14 @@ package struct CheckpointManifest: Equatable, Sendable {
   package let sources: [Source]
   package let operators: [Operator]
   package let parts: [Part]
+  /// What lies in the checkpoint's folder `state`.
+  package let files: [File]
 
   package init(
     id: Int64, topology: String, createdAt: Int64, isComplete: Bool, sources: [Source], operators: [Operator],
-    parts: [Part]
+    parts: [Part], files: [File]
   ) {
+    self.files = files
     self.id = id
     self.topology = topology
     self.createdAt = createdAt

@@ -14,10 +14,16 @@ package struct CheckpointError: Error, Equatable, Sendable, CustomStringConverti
   }
 }
 
-/// The checkpoints of one job: one file each in a directory of the job's own, held by one process at a time.
+/// The checkpoints of one job: a folder each in a directory of the job's own, held by one process at a time.
 ///
-/// A checkpoint is written under a hidden name, made durable and then renamed to `checkpoint-<id>`: that rename is its commit.
-/// Files and directory are fsynced in that order, so that after a crash a checkpoint is either whole or not there.
+///     lock              held while a process runs the job
+///     live/             the state as the running job has it; nothing after a restart
+///     checkpoint-7/     a checkpoint
+///       manifest        what it consists of, with a checksum of every file
+///       state/          the keyed state: files that later checkpoints share by hard links
+///
+/// A checkpoint is put together in a hidden folder, made durable and then renamed: that rename is its commit. Files, folders
+/// and directory are fsynced in that order, so that after a crash a checkpoint is either whole or not there.
 ///
 /// One owner; the lock on the directory is held from `init` to `deinit`.
 package final class CheckpointStorage {
@@ -43,15 +49,13 @@ package final class CheckpointStorage {
 
   deinit { close(lock) }
 
-  private static func error(_ path: String, _ what: String) -> CheckpointError {
-    CheckpointError("\(path): \(what): \(String(cString: strerror(errno)))")
-  }
+  private static func error(_ path: String, _ what: String) -> CheckpointError { CheckpointFiles.error(path, what) }
 
   private static func create(_ directory: String) throws(CheckpointError) {
     var path = directory.hasPrefix("/") ? "" : "."
     for part in directory.split(separator: "/") {
       path += "/" + part
-      if mkdir(path, 0o755) != 0 && errno != EEXIST { throw error(path, "cannot be made") }
+      try CheckpointFiles.makeFolder(path)
     }
   }
 
@@ -60,60 +64,49 @@ package final class CheckpointStorage {
 
   /// Numbers of the checkpoints in a directory, ascending; without taking hold of it.
   package static func list(_ directory: String) throws(CheckpointError) -> [Int64] {
-    try names(in: directory).compactMap { name in
+    try CheckpointFiles.names(in: directory).compactMap { name in
       name.hasPrefix(prefix) ? Int64(name.dropFirst(prefix.count)) : nil
     }.sorted()
   }
 
-  private static func names(in directory: String) throws(CheckpointError) -> [String] {
-    guard let stream = opendir(directory) else { throw error(directory, "cannot be read") }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      names.append(
-        withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
-    }
-    return names
-  }
-
   private func removeUnfinished() {
-    guard let names = try? CheckpointStorage.names(in: directory) else { return }
-    for name in names where name.hasPrefix(".\(CheckpointStorage.prefix)") { unlink(directory + "/" + name) }
+    guard let names = try? CheckpointFiles.names(in: directory) else { return }
+    for name in names where name.hasPrefix(".\(CheckpointStorage.prefix)") {
+      CheckpointFiles.removeTree(directory + "/" + name)
+    }
   }
 
   package func path(of id: Int64) -> String { "\(directory)/\(CheckpointStorage.prefix)\(id)" }
 
-  /// Makes `manifest` durable and, with the rename, commits it.
-  package func write(_ manifest: CheckpointManifest) throws(CheckpointError) {
-    let hidden = "\(directory)/.\(CheckpointStorage.prefix)\(manifest.id)"
-    try writeFile(hidden, ManifestCodec.encode(manifest))
+  /// Where the running job keeps its state.
+  package var liveDirectory: String { directory + "/live" }
+
+  /// Where the state of the checkpoint at `path` lies.
+  package static func stateDirectory(_ path: String) -> String { path + "/state" }
+
+  private func hiddenPath(of id: Int64) -> String { "\(directory)/.\(CheckpointStorage.prefix)\(id)" }
+
+  /// Makes the hidden folder of checkpoint `id` and returns where its state goes, which is not there yet.
+  package func prepare(_ id: Int64) throws(CheckpointError) -> String {
+    CheckpointFiles.removeTree(hiddenPath(of: id))
+    try CheckpointFiles.makeFolder(hiddenPath(of: id))
+    return CheckpointStorage.stateDirectory(hiddenPath(of: id))
+  }
+
+  /// Removes what was prepared of checkpoint `id`.
+  package func discard(_ id: Int64) { CheckpointFiles.removeTree(hiddenPath(of: id)) }
+
+  /// Makes `manifest`, whose checkpoint was prepared, durable, and with the rename commits it.
+  package func commit(_ manifest: CheckpointManifest) throws(CheckpointError) {
+    let hidden = hiddenPath(of: manifest.id)
+    try CheckpointFiles.write(hidden + "/manifest", ManifestCodec.encode(manifest))
+    try CheckpointFiles.synchronize(hidden)
     guard rename(hidden, path(of: manifest.id)) == 0 else { throw CheckpointStorage.error(hidden, "cannot be renamed") }
     do {
-      try synchronizeDirectory()
+      try CheckpointFiles.synchronize(directory)
     } catch {
       throw CheckpointError(error.description, isOutcomeUnknown: true)
     }
-  }
-
-  private func writeFile(_ path: String, _ bytes: [UInt8]) throws(CheckpointError) {
-    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw CheckpointStorage.error(path, "cannot be written") }
-    defer { close(file) }
-    var written = 0
-    while written < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress.map { $0 + written }, $0.count - written) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw CheckpointStorage.error(path, "cannot be written") }
-      written += count
-    }
-    guard fsync(file) == 0 else { throw CheckpointStorage.error(path, "cannot be made durable") }
-  }
-
-  private func synchronizeDirectory() throws(CheckpointError) {
-    let handle = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard handle >= 0 else { throw CheckpointStorage.error(directory, "cannot be opened") }
-    defer { close(handle) }
-    guard fsync(handle) == 0 else { throw CheckpointStorage.error(directory, "cannot be made durable") }
   }
 
   /// Reads checkpoint `id` of this directory.
@@ -121,30 +114,60 @@ package final class CheckpointStorage {
     try CheckpointStorage.read(path(of: id))
   }
 
-  /// Reads a checkpoint file, refusing one that is not whole.
+  /// Reads the manifest of the checkpoint at `path`, refusing one that is not whole.
   package static func read(_ path: String) throws(CheckpointError) -> CheckpointManifest {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw error(path, "cannot be read") }
-    defer { close(file) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
-    while true {
-      let count = Glibc.read(file, &buffer, buffer.count)
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw error(path, "cannot be read") }
-      if count == 0 { break }
-      bytes.append(contentsOf: buffer[..<count])
-    }
     do {
-      return try ManifestCodec.decode(bytes)
-    } catch {
+      return try ManifestCodec.decode(try CheckpointFiles.read(path + "/manifest"))
+    } catch let error as CheckpointError {
+      throw error
+    } catch let error as StateError {
       guard case .malformed(let reason) = error else { throw CheckpointError("\(path): damaged") }
-      throw CheckpointError("\(path): this checkpoint is damaged: \(reason)")
+      throw CheckpointError("\(path): this checkpoint is damaged: its manifest: \(reason)")
+    } catch {
+      throw CheckpointError("\(path): \(error)")
     }
   }
 
-  /// Removes all but the newest `count` checkpoints.
+  /// Reads every file of the checkpoint at `path`; throws, naming it, if one is not as `manifest` says.
+  package static func verify(_ manifest: CheckpointManifest, at path: String) throws(CheckpointError) {
+    let folder = stateDirectory(path)
+    for file in manifest.files {
+      let place = "\(folder)/\(file.name)"
+      let found: (sizeBytes: Int, checksum: UInt64)
+      do {
+        found = try CheckpointFiles.checksum(place)
+      } catch {
+        throw CheckpointError("\(path): this checkpoint is damaged: \(error.description)")
+      }
+      guard found.sizeBytes == file.sizeBytes else {
+        throw CheckpointError(
+          "\(path): this checkpoint is damaged: \(place) has \(found.sizeBytes) bytes, not \(file.sizeBytes)")
+      }
+      guard found.checksum == file.checksum else {
+        throw CheckpointError("\(path): this checkpoint is damaged: \(place) has another checksum")
+      }
+    }
+  }
+
+  /// Makes the live state that of the checkpoint at `path`, or none: immutable files by hard link, others by copy.
+  package func restoreLive(from path: String?) throws(CheckpointError) {
+    CheckpointFiles.removeTree(liveDirectory)
+    try CheckpointFiles.makeFolder(liveDirectory)
+    guard let path else { return }
+    let folder = CheckpointStorage.stateDirectory(path)
+    guard CheckpointFiles.exists(folder) else { return }
+    for name in try CheckpointFiles.names(in: folder) where !name.hasPrefix(".") {
+      try CheckpointFiles.duplicate("\(folder)/\(name)", to: "\(liveDirectory)/\(name)", byLink: name.hasSuffix(".sst"))
+    }
+  }
+
+  /// Removes all but the newest `count` checkpoints. A file goes with the last checkpoint that has it.
   package func retain(_ count: Int) throws(CheckpointError) {
-    for id in try list().dropLast(max(1, count)) { unlink(path(of: id)) }
+    for id in try list().dropLast(max(1, count)) {
+      guard rename(path(of: id), hiddenPath(of: id)) == 0 else {
+        throw CheckpointStorage.error(path(of: id), "cannot be removed")
+      }
+      CheckpointFiles.removeTree(hiddenPath(of: id))
+    }
   }
 }

@@ -6,7 +6,7 @@ import StreamModel
 /// The hash finds damage (a flipped bit, a torn write), not tampering.
 enum ManifestCodec {
   private static let magic = Array("WEIRCKPT".utf8)
-  private static let version: UInt8 = 1
+  private static let version: UInt8 = 2
   private static let hashBytes = 8
 
   static func encode(_ manifest: CheckpointManifest) -> [UInt8] {
@@ -21,6 +21,12 @@ enum ManifestCodec {
     for state in manifest.operators { encode(state, &writer) }
     writer.write(count: manifest.parts.count)
     for part in manifest.parts { encode(part, &writer) }
+    writer.write(count: manifest.files.count)
+    for file in manifest.files {
+      writer.write(file.name)
+      writer.write(Int64(file.sizeBytes))
+      writer.write(Int64(bitPattern: file.checksum))
+    }
     let content = magic + [version] + writer.bytes
     return content + hash(content[...])
   }
@@ -46,13 +52,8 @@ enum ManifestCodec {
     writer.write(state.role)
     writer.write(state.signature)
     writer.write(state.watermark)
-    writer.write(count: state.entries.count)
-    for entry in state.entries {
-      writer.write(count: entry.keyGroup)
-      writer.write(count: Int(entry.table))
-      writer.write(entry.key)
-      writer.write(entry.value)
-    }
+    writer.write(Int64(state.sizeBytes))
+    writer.write(Int64(state.entryCount))
   }
 
   private static func encode(_ part: CheckpointManifest.Part, _ writer: inout StateWriter) {
@@ -78,9 +79,10 @@ enum ManifestCodec {
     let sources = try readList(&reader, decodeSource)
     let operators = try readList(&reader, decodeOperator)
     let parts = try readList(&reader, decodePart)
+    let files = try readList(&reader, decodeFile)
     return CheckpointManifest(
       id: id, topology: topology, createdAt: createdAt, isComplete: isComplete, sources: sources,
-      operators: operators, parts: parts)
+      operators: operators, parts: parts, files: files)
   }
 
   private static func readList<Element>(
@@ -106,13 +108,15 @@ enum ManifestCodec {
     let role = try reader.readString()
     let signature = try reader.readString()
     let watermark = try reader.readInt64()
-    let entries = try readList(&reader) { (reader: inout StateReader) throws(StateError) in
-      StateEntry(
-        keyGroup: try reader.readCount(), table: UInt8(truncatingIfNeeded: try reader.readCount()),
-        key: try reader.readBytes(), value: try reader.readBytes())
-    }
     return CheckpointManifest.Operator(
-      step: step, role: role, signature: signature, watermark: watermark, entries: entries)
+      step: step, role: role, signature: signature, watermark: watermark, sizeBytes: Int(try reader.readInt64()),
+      entryCount: Int(try reader.readInt64()))
+  }
+
+  private static func decodeFile(_ reader: inout StateReader) throws(StateError) -> CheckpointManifest.File {
+    CheckpointManifest.File(
+      name: try reader.readString(), sizeBytes: Int(try reader.readInt64()),
+      checksum: UInt64(bitPattern: try reader.readInt64()))
   }
 
   private static func decodePart(_ reader: inout StateReader) throws(StateError) -> CheckpointManifest.Part {

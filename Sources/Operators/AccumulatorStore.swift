@@ -10,6 +10,8 @@ final class AccumulatorStore {
   private let accumulators: [any Accumulator]
   /// Those whose records refer to anything outside them.
   private let releasing: [any Accumulator]
+  /// Whether a record refers to nothing outside itself, so that it can be moved as bytes.
+  let isFlat: Bool
   private let latestTime: LatestTimeAccumulator?
   private var base: UnsafeMutableRawPointer
   private var capacity = 16
@@ -20,6 +22,7 @@ final class AccumulatorStore {
     self.plan = plan
     accumulators = plan.makeAccumulators()
     releasing = accumulators.filter(\.needsRelease)
+    isFlat = releasing.isEmpty
     latestTime = plan.latestTimeOffset.map { LatestTimeAccumulator(offset: $0) }
     base = .allocate(byteCount: 16 * plan.recordStride, alignment: 16)
   }
@@ -53,6 +56,18 @@ final class AccumulatorStore {
   func clear(_ slot: Int32) {
     for accumulator in releasing { accumulator.release(records, slot) }
     records.field(slot, 0).initializeMemory(as: UInt8.self, repeating: 0, count: plan.recordStride)
+  }
+
+  /// The bytes of the record in `slot`; valid until the store grows.
+  func record(_ slot: Int32) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: records.field(slot, 0), count: plan.recordStride)
+  }
+
+  /// Makes `bytes`, a record of this plan, the record of `slot`. Returns whether they are as long as one.
+  func load(_ bytes: UnsafeRawBufferPointer, into slot: Int32) -> Bool {
+    guard bytes.count == plan.recordStride, let start = bytes.baseAddress else { return false }
+    records.field(slot, 0).copyMemory(from: start, byteCount: bytes.count)
+    return true
   }
 
   /// Aggregates the rows of `selection`, whose slots have records.

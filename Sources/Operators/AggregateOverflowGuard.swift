@@ -12,6 +12,8 @@ final class AggregateOverflowGuard {
     /// Knows how to read records; holds nothing.
     let accumulator: any SummingAccumulator
     var bound = 0.0
+    /// At least the sum of the absolute values of what has left memory.
+    var spilled = 0.0
   }
 
   private var sums: [Sum] = []
@@ -36,13 +38,27 @@ final class AggregateOverflowGuard {
     guard rowsSinceCount * 4 >= stores.reduce(0, { $0 + $1.slotCount }) else { return false }
     rowsSinceCount = 0
     for index in sums.indices {
-      sums[index].bound = added[index]
+      sums[index].bound = added[index] + sums[index].spilled
       for store in stores {
         sums[index].bound += sums[index].accumulator.magnitude(store.records, slotCount: store.slotCount)
       }
     }
     return isSafe
   }
+
+  /// For each summing call, at least the sum of the absolute values of what has left memory.
+  var spilled: [Double] {
+    get { sums.map(\.spilled) }
+    set { for index in sums.indices where newValue.indices.contains(index) { sums[index].spilled = newValue[index] } }
+  }
+
+  /// The sums of the absolute values of what is in `store`, for each summing call.
+  func magnitudes(_ store: AccumulatorStore) -> [Double] {
+    sums.map { $0.accumulator.magnitude(store.records, slotCount: store.slotCount) }
+  }
+
+  /// `store` leaves memory.
+  func noteSpill(_ store: AccumulatorStore) { spilled = zip(spilled, magnitudes(store)).map { $0 + $1 } }
 
   /// Counts the sums before the next batch: state has come from elsewhere.
   func forget() {

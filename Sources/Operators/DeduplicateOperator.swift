@@ -9,11 +9,12 @@ import StreamModel
 /// watermark of `k + 2·within` or later, and then every row that it could make a duplicate is late.
 ///
 /// Kept rows of a key lie at least `within` apart, so in a span of event time of that width there is at most one: state
-/// is a table of key → kept time for each span, and a row is judged by its own span and the two beside it.
+/// is a table of key → kept time for each span, and a row is judged by its own span and the two beside it (`KeptRows`).
 package final class DeduplicateOperator: StreamOperator {
   private let within: Int64
   private let encoder: KeyEncoder
-  private var buckets: TimeBuckets<KeyedBucketTable>
+  private var buckets: TimeBuckets<KeptRows>
+  private var keyedState: OperatorState?
   private var watermark = EventTimes.minimum
   private var rows = DeduplicatedRows()
 
@@ -32,7 +33,11 @@ package final class DeduplicateOperator: StreamOperator {
     while start < batch.count {
       let index = buckets.index(of: times[start])
       let end = endOfSpan(index, times, start, batch.count)
-      judge(start..<end, span: index, times, batch.stamps?.int64s)
+      do {
+        try judge(start..<end, span: index, times, batch.stamps?.int64s)
+      } catch {
+        throw OperatorError(error)
+      }
       start = end
     }
     output.emit(batch, rows: rows.kept)
@@ -52,32 +57,37 @@ package final class DeduplicateOperator: StreamOperator {
   /// Judges rows that all lie in one span.
   private func judge(
     _ range: Range<Int>, span: Int64, _ times: UnsafePointer<Int64>, _ stamps: UnsafePointer<Int64>?
-  ) {
-    let own = buckets.findOrMake(span) { KeyedBucketTable() }
+  ) throws(StateError) {
+    let own = bucket(span)
     let bucketBefore = buckets.find(span &- 1)
     let bucketAfter = buckets.find(span &+ 1)
-    let before = bucketBefore?.lookup
-    let after = bucketAfter?.lookup
     let hashes = encoder.hashes
     let keys = encoder.encodedKeys
-    own.touch(hashes, range)
-    bucketBefore?.touch(hashes, range)
-    bucketAfter?.touch(hashes, range)
+    for bucket in [own, bucketBefore, bucketAfter] {
+      bucket?.table.touch(hashes, range)
+      if let bucket, bucket.hasSpilled, let keyedState { try bucket.read(range, encoder, from: keyedState) }
+    }
+    let before = bucketBefore?.lookups
+    let after = bucketAfter?.lookups
+    let read = own.readLookup
     var rows = rows
     for row in range {
       let time = times[row]
       if let stamps, isLate(time, stamps[row]) { rows.addLate(row); continue }
       let key = keys.bytes(row)
       let hash = hashes[row]
-      var isDuplicate = own.find(key, hash: hash) != nil
-      if !isDuplicate, let kept = before?.find(key, hash: hash) { isDuplicate = time &- kept.pointee < within }
-      if !isDuplicate, let kept = after?.find(key, hash: hash) { isDuplicate = kept.pointee &- time < within }
+      var isDuplicate = own.table.find(key, hash: hash) != nil
+      if !isDuplicate, let read { isDuplicate = read.find(key, hash: hash) != nil }
+      if !isDuplicate, let kept = before?.find(key, hash: hash) { isDuplicate = time &- kept < within }
+      if !isDuplicate, let kept = after?.find(key, hash: hash) { isDuplicate = kept &- time < within }
       if isDuplicate { rows.addDuplicate(row); continue }
-      own.insert(key, hash: hash, value: time)
+      own.table.insert(key, hash: hash, value: time)
       rows.addKept(row)
     }
     self.rows = rows
   }
+
+  private func bucket(_ span: Int64) -> KeptRows { buckets.findOrMake(span) { KeptRows(span: span) } }
 
   @inline(__always) private func isLate(_ time: EventTime, _ stamp: EventTime) -> Bool {
     time <= stamp && UInt64(bitPattern: stamp &- time) > UInt64(within)
@@ -85,41 +95,65 @@ package final class DeduplicateOperator: StreamOperator {
 
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     self.watermark = watermark.time
-    guard watermark < .maximum else { return buckets.removeAll() }
-    let last = buckets.index(of: watermark.time &+ 1) &- 3
-    for (index, _) in buckets.upTo(last) { buckets.remove(index) }
+    let last = watermark < .maximum ? buckets.index(of: watermark.time &+ 1) &- 3 : Int64.max
+    for (index, bucket) in buckets.upTo(last) {
+      if bucket.isPersisted { keyedState?.deleteAll(prefix: bucket.prefix) }
+      buckets.remove(index)
+    }
   }
 
-  package var stateSizeBytes: Int { buckets.all.reduce(0) { $0 + $1.sizeBytes } }
+  package var stateSizeBytes: Int { buckets.all.reduce(0) { $0 + $1.table.sizeBytes } }
 }
 
+/// In the state: a kept row is an entry under its span's prefix; the value is its event time.
 extension DeduplicateOperator {
-  /// One entry a kept row: the key is its event time and its encoded key, the value is empty.
-  package func snapshot() -> StateSnapshot {
-    var snapshot = StateSnapshot(watermark: watermark)
-    for bucket in buckets.all {
-      bucket.forEach { key, time in
-        let group = KeyGroup.of(hash: KeyEncoder.hash(key))
-        snapshot.add(keyGroup: group, table: 0, key: TimedKey.encode(time, key), value: [])
-      }
+  package func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError) {
+    keyedState = state
+    self.watermark = watermark
+    do {
+      try restoreSpans(state)
+    } catch {
+      throw OperatorError(error)
     }
-    return snapshot
   }
 
-  package func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
-    watermark = snapshot.watermark
-    for entry in snapshot.entries {
-      guard let time = TimedKey.time(entry.key) else { throw .state("a kept row's key has \(entry.key.count) bytes") }
-      let bucket = buckets.findOrMake(buckets.index(of: time)) { KeyedBucketTable() }
-      let isNew = entry.key.withUnsafeBytes { bytes in
-        let key = UnsafeRawBufferPointer(rebasing: bytes[TimedKey.timeBytes...])
-        let hash = KeyEncoder.hash(key)
-        guard bucket.find(key, hash: hash) == nil else { return false }
-        bucket.insert(key, hash: hash, value: time)
-        return true
+  /// Finds the spans of which the state has kept rows of this subtask, going from one to the next.
+  private func restoreSpans(_ state: OperatorState) throws(StateError) {
+    let end = StateStore.successor(of: [KeptRows.stateTable])
+    let cursor = try state.makeCursor(from: [KeptRows.stateTable], to: end, isSweep: false)
+    while cursor.isValid {
+      guard let span = KeptRows.span(cursor.key) else {
+        throw .malformed("a kept row with a key of \(cursor.key.count) bytes")
       }
-      guard isNew else { throw .state("two kept rows of one key lie less than `within` = \(within) ms apart") }
+      let prefix = KeptRows.prefix(span: span)
+      let own = state.range(prefix: prefix)
+      cursor.seek(own.from)
+      if cursor.isValid, cursor.key.lexicographicallyPrecedes(own.to) {
+        guard let time = KeptRows.time(cursor.value), buckets.index(of: time) == span else {
+          throw .malformed("a kept row does not lie in its span of \(within) ms")
+        }
+        bucket(span).restore()
+      }
+      cursor.seek(StateStore.successor(of: prefix))
     }
+    try cursor.check()
+  }
+
+  package func snapshot() throws(OperatorError) -> EventTime {
+    do { try writeChanges() } catch { throw OperatorError(error) }
+    return watermark
+  }
+
+  package func spill() throws(OperatorError) {
+    do { try writeChanges() } catch { throw OperatorError(error) }
+    for bucket in buckets.all where bucket.table.count > 0 { bucket.letGo() }
+  }
+
+  private func writeChanges() throws(StateError) {
+    guard let keyedState else { return }
+    let changed = buckets.all.filter(\.hasChanges).sorted { $0.span < $1.span }
+    guard !changed.isEmpty else { return }
+    try keyedState.addRun { (run) throws(StateError) in for bucket in changed { try bucket.write(to: run) } }
   }
 }
 

@@ -10,7 +10,8 @@ import StreamModel
 ///
 /// Rows wait in sorted runs of at least doubling length, as in a log-structured merge tree: each row is moved a
 /// logarithmic number of times, and a watermark only looks at the front of each run.
-package final class EventTimeSortOperator: StreamOperator {
+package final class EventTimeSortOperator: WholeStateOperator {
+  package var keyedState: OperatorState?
   private let schema: Schema
   private let encoder: KeyEncoder
   private let rows = BufferedRows()
@@ -138,7 +139,7 @@ package final class EventTimeSortOperator: StreamOperator {
 extension EventTimeSortOperator {
   /// One entry a waiting row: the key is its release, a number that tells rows of one release apart, and the encoded
   /// key of the step that follows; the value is what `BufferedRowCodec` writes.
-  package func snapshot() -> StateSnapshot {
+  package func wholeState() -> StateSnapshot {
     var snapshot = StateSnapshot(watermark: watermark)
     let codec = BufferedRowCodec(schema: schema)
     var ordinal: Int64 = 0
@@ -161,7 +162,7 @@ extension EventTimeSortOperator {
     return snapshot
   }
 
-  package func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
+  package func restoreWhole(_ snapshot: StateSnapshot) throws(OperatorError) {
     watermark = snapshot.watermark
     for batch in try BufferedRowCodec(schema: schema).decode(snapshot.entries.map(\.value)) { add(batch) }
   }

@@ -54,6 +54,20 @@ final class GroupStore {
     return UnsafePointer(targets)
   }
 
+  /// Combines `slots` of `other` into this store's groups of the same key.
+  func merge(_ other: GroupStore, slots chosen: [Int32]) {
+    let targets = slots.reserve(chosen.count)
+    for (index, slot) in chosen.enumerated() {
+      let key = other.table.key(slot)
+      targets[index] = table.insert(key, hash: KeyEncoder.hash(key))
+    }
+    accumulators.grow(to: table.slotCount)
+    chosen.withUnsafeBufferPointer { chosen in
+      guard let sources = chosen.baseAddress else { return }
+      accumulators.merge(SlotPairs(targets: targets, sources: sources, count: chosen.count), from: other.accumulators)
+    }
+  }
+
   /// Combines groups of `other` into those of this store's groups that have the same key.
   func mergeHeld(from other: GroupStore) {
     let targets = slots.reserve(table.slotCount)

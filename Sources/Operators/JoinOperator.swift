@@ -15,7 +15,8 @@ import StreamModel
 /// **Left join.** A left row that has found nothing goes out, with nulls, as soon as it is done, with its own event time.
 ///
 /// **Watermark.** What comes out lies at most `hold` before the watermark, and so much is the watermark held back.
-package final class JoinOperator: StreamOperator {
+package final class JoinOperator: WholeStateOperator {
+  package var keyedState: OperatorState?
   private let kind: JoinSpec.Kind
   private let sides: [JoinSide]
   private let hold: Int64
@@ -157,13 +158,13 @@ package final class JoinOperator: StreamOperator {
     input == .maximum ? input : Watermark(input.time.addingSaturated(0 - hold))
   }
 
-  package func snapshot() -> StateSnapshot {
+  package func wholeState() -> StateSnapshot {
     var snapshot = StateSnapshot(watermark: watermark)
     for (table, side) in sides.enumerated() { side.snapshot(into: &snapshot, table: UInt8(table)) }
     return snapshot
   }
 
-  package func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
+  package func restoreWhole(_ snapshot: StateSnapshot) throws(OperatorError) {
     watermark = snapshot.watermark
     for entry in snapshot.entries {
       guard entry.table < sides.count else { throw .state("a join has no table \(entry.table)") }

@@ -102,14 +102,34 @@ final class KeyedBucketTable {
 
   /// Every key and its value, in the order of insertion.
   func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ value: Int64) -> Void) {
-    var cursor = 0
+    for place in places(from: 0) {
+      let entry = entry(at: place)
+      body(entry.key, entry.value)
+    }
+  }
+
+  /// The place behind the last entry.
+  var end: Int { arenaCount }
+
+  /// The places of the entries from `start` on, in the order of insertion.
+  func places(from start: Int) -> [Int] {
+    var places: [Int] = []
+    var cursor = start
     while cursor < arenaCount {
-      let entry = arena + cursor
-      let length = Int(entry.load(fromByteOffset: 8, as: UInt32.self))
-      body(
-        UnsafeRawBufferPointer(start: entry + KeyedBucketTable.headerBytes, count: length), entry.load(as: Int64.self))
+      places.append(cursor)
+      let length = Int((arena + cursor).load(fromByteOffset: 8, as: UInt32.self))
       cursor += (KeyedBucketTable.headerBytes + length + 7) & ~7
     }
+    return places
+  }
+
+  /// The entry at `place`; its key is valid until the next insertion.
+  func entry(at place: Int) -> (key: UnsafeRawBufferPointer, value: Int64) {
+    let entry = arena + place
+    let length = Int(entry.load(fromByteOffset: 8, as: UInt32.self))
+    return (
+      UnsafeRawBufferPointer(start: entry + KeyedBucketTable.headerBytes, count: length), entry.load(as: Int64.self)
+    )
   }
 }
 

@@ -37,15 +37,26 @@ extension OperatorOutput {
 
 /// What an operator can die of; anything about a single row is a dead letter instead.
 package enum OperatorError: Error, Equatable, Sendable {
-  /// Stored state cannot be read: damage, or another version.
+  /// Stored state cannot be read or written: damage, another version, a disk that is full or broken.
   case state(String)
+  /// The job ends while the operator waits for its state.
+  case cancelled
+}
+
+extension OperatorError {
+  init(_ error: StateError) {
+    switch error {
+    case .cancelled: self = .cancelled
+    case .storage(let reason), .malformed(let reason): self = .state(reason)
+    }
+  }
 }
 
 /// A synchronous state machine on a stream: rows and watermarks in, rows out.
 ///
-/// One subtask owns it and calls it from one thread, in this order: `restore` at most once, before anything else; then any
-/// sequence of `process`, `endRound`, `advance`, `onTimer` and `snapshot`; at the end of input `advance` with the maximum watermark, then
-/// `finish`. Results must not depend on how rows are cut into batches nor on how late `advance` comes after the rows that
+/// One subtask owns it and calls it from one thread, in this order: `attach` once, before anything else; then any sequence of
+/// `process`, `endRound`, `advance`, `onTimer`, `snapshot` and `spill`; at the end of input `advance` with the maximum
+/// watermark, then `finish`, and a last `snapshot`. Results must not depend on how rows are cut into batches nor on how late `advance` comes after the rows that
 /// caused it: a row's own stamp, not the operator's watermark, says whether it is late.
 package protocol StreamOperator: AnyObject {
   /// Works on rows of input `input` (0, or 1 for the right side of a join). `batch` is not empty.
@@ -70,11 +81,16 @@ package protocol StreamOperator: AnyObject {
   /// Nothing follows; called after `advance` to the maximum watermark.
   func finish(output: any OperatorOutput) throws(OperatorError)
 
-  /// The whole state, by key group. The operator goes on unchanged.
-  func snapshot() -> StateSnapshot
+  /// Takes hold of its part of the operator's state, which may hold what an earlier run left at `watermark`. An operator
+  /// without state does nothing.
+  func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError)
 
-  /// Takes over a state of the key groups this subtask owns.
-  func restore(_ snapshot: StateSnapshot) throws(OperatorError)
+  /// Adds to the state what changed since the last snapshot, so that with the watermark that is returned it is all another
+  /// operator needs to go on from here. The operator goes on unchanged.
+  func snapshot() throws(OperatorError) -> EventTime
+
+  /// Adds to the state what changed, and lets go of what can be read again.
+  func spill() throws(OperatorError)
 
   /// Roughly the bytes of state held in memory.
   var stateSizeBytes: Int { get }
@@ -87,7 +103,8 @@ extension StreamOperator {
   package var nextTimer: Int64? { nil }
   package func onTimer(_ now: Int64, output: any OperatorOutput) throws(OperatorError) {}
   package func finish(output: any OperatorOutput) throws(OperatorError) {}
-  package func snapshot() -> StateSnapshot { StateSnapshot() }
-  package func restore(_ snapshot: StateSnapshot) throws(OperatorError) {}
+  package func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError) {}
+  package func snapshot() throws(OperatorError) -> EventTime { EventTimes.minimum }
+  package func spill() throws(OperatorError) {}
   package var stateSizeBytes: Int { 0 }
 }

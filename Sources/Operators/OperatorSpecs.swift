@@ -112,3 +112,13 @@ package struct JoinSpec: Sendable {
     self.outputSchema = outputSchema
   }
 }
+
+extension WindowSpec {
+  /// Whether its results are given a window at a time.
+  package var isSwept: Bool {
+    switch self {
+    case .session, .none: false
+    default: true
+    }
+  }
+}

@@ -7,7 +7,7 @@ extension SessionAggregate {
   private static let prefixBytes = 24
 
   /// One entry a session: its flags, the stamp of its last late row where lateness is allowed, and the accumulators.
-  func snapshot() -> StateSnapshot {
+  func wholeState() -> StateSnapshot {
     var snapshot = StateSnapshot(watermark: watermark)
     for index in sessions.live {
       let session = sessions[index]
@@ -32,7 +32,7 @@ extension SessionAggregate {
     return bytes + [UInt8](key)
   }
 
-  func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
+  func restoreWhole(_ snapshot: StateSnapshot) throws(OperatorError) {
     watermark = snapshot.watermark
     overflowGuard.forget()
     for entry in snapshot.entries {

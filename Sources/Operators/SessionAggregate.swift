@@ -24,7 +24,8 @@ import StreamModel
 ///
 /// Rows are placed one by one, in order; their accumulation is put off and done a column at a time, until a merge or
 /// a report needs it.
-final class SessionAggregate: StreamOperator {
+final class SessionAggregate: WholeStateOperator {
+  var keyedState: OperatorState?
   let spec: AggregateSpec
   let plan: AggregatePlan
   let gap: Int64

@@ -15,11 +15,12 @@ extension WindowAggregate {
       self.watermark = watermark.time
       return
     }
+    if watermark == .maximum { keyedState?.deleteAll(prefix: [WindowAggregate.boundsTable]) }
     let closing = windows(by: watermark.time) { assigner.firstEnd(of: $0.key, atLeast: firstOpenEnd) }
     self.watermark = watermark.time
     for window in closing {
       if spec.window.cumulates, lateness == 0 { combine(by: window) }
-      close(window, to: output)
+      try close(window, to: output)
       if spec.window.cumulates, lateness > 0 { combine(by: window) }
     }
     results.flush(to: output)
@@ -48,20 +49,25 @@ extension WindowAggregate {
   }
 
   /// Gives the results of `window`: what came in time, and what late rows have made of it already.
-  private func close(_ window: WindowBounds, to output: any OperatorOutput) {
+  private func close(_ window: WindowBounds, to output: any OperatorOutput) throws(OperatorError) {
     let members = members(window)
     let inTime = members.filter { $0.isOnTime(for: window.end) }
-    give(window, inTime, keysOf: inTime, .onTime, to: output) { $0.store.allSlots }
+    if inTime.contains(where: \.hasSpilled) {
+      try sweep(window, inTime, to: output)
+    } else {
+      try give(window, inTime, keysOf: inTime, .onTime, to: output) { $0.store.allSlots }
+    }
     guard inTime.count < members.count else { return }
     let late = members.filter { !$0.isOnTime(for: window.end) }
-    give(window, members, keysOf: late, .late, to: output) { $0.store.allSlots }
+    for pane in late where pane.hasSpilled { try loadAll(pane) }
+    try give(window, members, keysOf: late, .late, to: output) { $0.store.allSlots }
   }
 
   /// Gives results of `window`, which is made of `members`, for the groups that `slots` chooses of `chosen`.
   private func give(
     _ window: WindowBounds, _ members: [WindowPane], keysOf chosen: [WindowPane], _ label: PaneLabel,
     to output: any OperatorOutput, _ slots: (WindowPane) -> [Int32]
-  ) {
+  ) throws(OperatorError) {
     let bounds = AggregateResults.Bounds.window(start: window.start, end: window.end)
     if members.count == 1, chosen.count == 1 {
       let slots = slots(chosen[0])
@@ -69,7 +75,7 @@ extension WindowAggregate {
       return results.add(chosen[0].store, slots, bounds, label, stamps: stamps, to: output)
     }
     let isWhole = label == .onTime
-    let union = isWhole ? union(members) : union(members, keysOf: chosen, slots)
+    let union = isWhole ? union(members) : try union(members, keysOf: chosen, slots)
     let stamps = label == .late ? lateStamps(union, members.filter { !$0.isOnTime(for: window.end) }) : nil
     results.add(union, union.allSlots, bounds, label, stamps: stamps, to: output)
   }
@@ -85,7 +91,7 @@ extension WindowAggregate {
   /// The groups that `slots` chooses of `chosen`, combined over all `members`.
   private func union(
     _ members: [WindowPane], keysOf chosen: [WindowPane], _ slots: (WindowPane) -> [Int32]
-  ) -> GroupStore {
+  ) throws(OperatorError) -> GroupStore {
     let union = GroupStore(plan)
     for pane in chosen {
       for slot in slots(pane) {
@@ -93,6 +99,7 @@ extension WindowAggregate {
         _ = union.insert(key, hash: KeyEncoder.hash(key))
       }
     }
+    for pane in members where pane.hasSpilled { try load(keysOf: union.table, into: pane) }
     for pane in members { union.mergeHeld(from: pane.store) }
     return union
   }
@@ -105,7 +112,7 @@ extension WindowAggregate {
   }
 
   /// Gives the results that late rows of a batch have changed in windows that have closed.
-  func giveLateResults(to output: any OperatorOutput) {
+  func giveLateResults(to output: any OperatorOutput) throws(OperatorError) {
     guard lateness > 0 else { return }
     let changed = panes.filter { !$0.lateChanged.isEmpty }
     if changed.isEmpty { return }
@@ -120,7 +127,7 @@ extension WindowAggregate {
     for window in windows.sorted() {
       let members = members(window)
       let late = members.filter { !$0.isOnTime(for: window.end) && !$0.lateChanged.isEmpty }
-      give(window, members, keysOf: late, .late, to: output) { $0.lateChanged.slots }
+      try give(window, members, keysOf: late, .late, to: output) { $0.lateChanged.slots }
     }
     for pane in changed { pane.lateChanged.removeAll() }
     results.flush(to: output)
@@ -136,16 +143,21 @@ extension WindowAggregate {
     }
     for window in open {
       let members = members(window)
-      give(window, members, keysOf: members.filter { !$0.changed.isEmpty }, .early, to: output) { $0.changed.slots }
+      try give(window, members, keysOf: members.filter { !$0.changed.isEmpty }, .early, to: output) { $0.changed.slots }
     }
-    for pane in changed { pane.changed.removeAll() }
+    for pane in changed {
+      for slot in pane.changed.slots { pane.dirty.mark(slot) }
+      pane.changed.removeAll()
+    }
     results.flush(to: output)
   }
 
   /// Drops panes whose windows have all gone.
   private func dropPanes() {
     let before = panes.count
-    panes.removeAll { $0.key.lastEnd - 1 + lateness <= watermark }
+    let isGone = { [lateness, watermark] (pane: WindowPane) in pane.key.lastEnd - 1 + lateness <= watermark }
+    for pane in panes where isGone(pane) { forget(pane) }
+    panes.removeAll(where: isGone)
     if panes.count < before { renumber(combined: isCombined) }
     nextDue = panes.map { due($0.key) }.min() ?? EventTimes.maximum
   }
@@ -159,12 +171,14 @@ extension WindowAggregate {
 
   /// Combines the panes of `window`'s period that it and every later window contain into the first of them.
   private func combine(by window: WindowBounds) {
-    let passed = panes.filter { $0.key.start == window.start && hasPassed($0, window.end - 1) }
+    let passed = panes.filter { $0.key.start == window.start && !$0.hasSpilled && hasPassed($0, window.end - 1) }
       .sorted { $0.key < $1.key }
     guard passed.count > 1, let target = passed.first else { return }
     for pane in passed.dropFirst() {
       let slots = target.store.merge(pane.store)
       for slot in pane.changed.slots { target.changed.mark(slots[Int(slot)]) }
+      for slot in pane.store.allSlots { target.dirty.mark(slots[Int(slot)]) }
+      forget(pane)
     }
     panes.removeAll { pane in pane !== target && passed.contains { $0 === pane } }
     renumber(combined: isCombined)

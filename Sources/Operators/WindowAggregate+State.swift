@@ -1,53 +1,115 @@
 import State
 import StreamModel
 
-extension WindowAggregate {
-  private static let table: UInt8 = 0
+extension AggregateSpec {
+  /// Whether groups of windows that leave memory can begin anew as partial aggregates: nothing looks at a group before its
+  /// window closes, and no sum of doubles depends on where it was cut.
+  package var keepsPartials: Bool {
+    earlyMilliseconds == nil && allowedLatenessMilliseconds == 0 && AggregatePlan(values).combinesExactly
+  }
+}
 
-  /// One entry a group of a pane. The key is the pane and the encoded key; the value says whether early results are owed,
-  /// the stamp of its last late row, and the accumulators.
-  func snapshot() -> StateSnapshot {
-    var snapshot = StateSnapshot(watermark: watermark)
-    for pane in panes {
-      for slot in pane.store.allSlots {
-        let key = pane.store.table.key(slot)
-        var writer = StateWriter()
-        writer.write(pane.changed.contains(slot))
-        if pane.isLate { writer.write(pane.stamp(of: slot)) }
-        pane.store.accumulators.encode(slot, to: &writer)
-        snapshot.add(
-          keyGroup: KeyGroup.of(hash: KeyEncoder.hash(key)), table: WindowAggregate.table,
-          key: PaneKeyCodec.encode(pane.key, key), value: writer.bytes)
-      }
-    }
-    return snapshot
+/// In the state: a group of a pane is an entry under the pane's prefix, with the number of its run where there can be several.
+/// Beside them, for each subtask that has spilled, the bound of its overflow guard.
+extension WindowAggregate {
+  static let boundsTable: UInt8 = 255
+
+  var state: OperatorState {
+    guard let keyedState else { preconditionFailure("an operator is attached to its state first") }
+    return keyedState
   }
 
-  func restore(_ snapshot: StateSnapshot) throws(OperatorError) {
-    watermark = snapshot.watermark
-    overflowGuard.forget()
-    for entry in snapshot.entries {
-      guard let key = PaneKeyCodec.decode(entry.key), entry.table == WindowAggregate.table else {
-        throw .state("an aggregate's entry in table \(entry.table) with a key of \(entry.key.count) bytes")
-      }
-      let pane = panes[Int(position(of: key))]
-      do { try restore(entry, into: pane) } catch { throw .state("a group of an aggregate: \(error)") }
+  func codec(_ pane: WindowPane) -> GroupCodec { pane.isLate ? codecs.late : codecs.inTime }
+
+  /// The suffix of a run that begins.
+  func nextSuffix() -> [UInt8] {
+    guard keepsPartials, let keyedState else { return [] }
+    return StateKey.bytes(Int64(bitPattern: keyedState.nextRunNumber()))
+  }
+
+  func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError) {
+    keyedState = state
+    self.watermark = watermark
+    do {
+      try restorePanes()
+      try restoreBounds()
+      for pane in panes where tracksEarly { try loadOwing(pane) }
+    } catch {
+      throw OperatorError(error)
     }
+    renumber()
     nextDue = panes.map { due($0.key) }.min() ?? EventTimes.maximum
   }
 
-  private func restore(_ entry: StateEntry, into pane: WindowPane) throws(StateError) {
-    let before = pane.store.count
-    let slot = entry.key.withUnsafeBytes { bytes in
-      let key = UnsafeRawBufferPointer(rebasing: bytes[PaneKeyCodec.prefixBytes...])
-      return pane.store.insert(key, hash: KeyEncoder.hash(key))
+  /// Finds the panes of which the state has groups of this subtask, going from one to the next.
+  private func restorePanes() throws(StateError) {
+    let end = StateStore.successor(of: [PaneKeyCodec.table])
+    let cursor = try state.makeCursor(from: [PaneKeyCodec.table], to: end, isSweep: false)
+    while cursor.isValid {
+      guard let key = PaneKeyCodec.decode(cursor.key) else {
+        throw .malformed("a group of an aggregate with a key of \(cursor.key.count) bytes")
+      }
+      let prefix = PaneKeyCodec.prefix(key)
+      let own = state.range(prefix: prefix)
+      cursor.seek(own.from)
+      if cursor.isValid, cursor.key.lexicographicallyPrecedes(own.to) {
+        panes.append(WindowPane(key, plan, suffix: nextSuffix(), hasSpilled: true))
+      }
+      cursor.seek(StateStore.successor(of: prefix))
     }
-    guard pane.store.count > before else { throw .malformed("a group is there twice") }
-    var reader = StateReader(entry.value)
-    if try reader.readBool() { pane.changed.mark(slot) }
-    if pane.isLate { pane.note(stamp: try reader.readInt64(), slot) }
-    try pane.store.accumulators.decode(slot, from: &reader)
-    guard reader.isAtEnd else { throw .malformed("a group goes on after its end") }
+    try cursor.check()
+  }
+
+  private func restoreBounds() throws(StateError) {
+    overflowGuard.forget()
+    let prefix = [WindowAggregate.boundsTable]
+    overflowGuard.spilled = try OverflowBounds.read(state, prefix, count: overflowGuard.spilled.count)
+  }
+
+  func snapshot() throws(OperatorError) -> EventTime {
+    do { try writeChanges() } catch { throw OperatorError(error) }
+    return watermark
+  }
+
+  func spill() throws(OperatorError) {
+    do { try writeChanges() } catch { throw OperatorError(error) }
+    for pane in panes where pane.store.count > 0 {
+      overflowGuard.noteSpill(pane.store.accumulators)
+      pane.letGo(plan, suffix: nextSuffix())
+    }
+  }
+
+  /// Adds the groups that changed to the state, as one run.
+  private func writeChanges() throws(StateError) {
+    let changed = panes.filter { !$0.dirty.isEmpty }.sorted { $0.prefix.lexicographicallyPrecedes($1.prefix) }
+    guard !changed.isEmpty else { return }
+    try state.addRun { (run) throws(StateError) in
+      for pane in changed {
+        try codec(pane).put(
+          pane.store, pane.dirty.slots, prefix: pane.prefix, suffix: pane.suffix, to: run, header: header(pane))
+      }
+      try putBounds(run)
+    }
+    for pane in changed {
+      pane.dirty.removeAll()
+      pane.isPersisted = true
+    }
+  }
+
+  private func header(_ pane: WindowPane) -> ((Int32) -> GroupHeader)? {
+    guard tracksEarly || pane.isLate else { return nil }
+    return { GroupHeader(isChanged: pane.changed.contains($0), stamp: pane.stamp(of: $0)) }
+  }
+
+  private func putBounds(_ run: any StateRunWriter) throws(StateError) {
+    var bounds = overflowGuard.spilled
+    for pane in panes { bounds = zip(bounds, overflowGuard.magnitudes(pane.store.accumulators)).map { $0 + $1 } }
+    try OverflowBounds.put(bounds, state, [WindowAggregate.boundsTable], to: run)
+  }
+
+  /// Removes what the state has of a pane whose windows have all gone.
+  func forget(_ pane: WindowPane) {
+    if pane.isPersisted || pane.hasSpilled { state.deleteAll(prefix: pane.prefix) }
   }
 
   var stateSizeBytes: Int { panes.reduce(0) { $0 + $1.sizeBytes } }

@@ -20,6 +20,11 @@ import StreamModel
 /// by pane a column at a time, give late results. Steps of a watermark: give the results of the windows that close, in the
 /// order of their ends, and drop panes whose windows have all gone. Panes of cumulating windows that all open windows
 /// contain are combined into one.
+///
+/// **State** (`WindowAggregate+State`). A snapshot writes the groups that changed. When memory runs short all groups are
+/// written and let go of. Where partial aggregates combine exactly, groups then begin anew, as another run, and runs are combined
+/// when a window closes (`WindowAggregate+Sweep`): nothing is ever read for a row. Otherwise, and where results are given
+/// before or after the close, a group is read back before a row is added to it (`WindowAggregate+Load`).
 final class WindowAggregate: StreamOperator {
   let spec: AggregateSpec
   let plan: AggregatePlan
@@ -33,7 +38,12 @@ final class WindowAggregate: StreamOperator {
   /// The watermark at which there is something to do next.
   var nextDue = EventTimes.maximum
   var timer: EmitTimer?
-  private let encoder: KeyEncoder
+  /// Nil only before `attach`.
+  var keyedState: OperatorState?
+  /// Whether groups that have left memory begin anew, as partial aggregates.
+  let keepsPartials: Bool
+  let codecs: (inTime: GroupCodec, late: GroupCodec)
+  let encoder: KeyEncoder
   private let inputs: AggregateInputs
   let overflowGuard: AggregateOverflowGuard
   /// Positions in `panes` by key; a combined pane has none, rows no longer go to it.
@@ -62,6 +72,8 @@ final class WindowAggregate: StreamOperator {
     lateness = spec.allowedLatenessMilliseconds
     timer = spec.earlyMilliseconds.map { EmitTimer(every: $0) }
     tracksEarly = timer != nil
+    keepsPartials = spec.keepsPartials
+    codecs = (GroupCodec(hasStamps: false), GroupCodec(hasStamps: true))
     encoder = KeyEncoder(keyColumns: spec.key)
     inputs = AggregateInputs(plan)
     overflowGuard = AggregateOverflowGuard(plan)
@@ -72,14 +84,25 @@ final class WindowAggregate: StreamOperator {
     encoder.encode(batch)
     let paneOf = paneOfRow.reserve(batch.count)
     let isUniform = assign(batch, paneOf, &failures)
-    if overflowGuard.admits(inputs, rows: batch.count, held: { panes.map(\.store.accumulators) }) {
-      isUniform ? aggregateAll(batch, paneOf[0]) : aggregate(batch, paneOf)
+    if try admits(batch.count) {
+      isUniform ? try aggregateAll(batch, paneOf[0]) : try aggregate(batch, paneOf)
     } else {
-      aggregateOneByOne(batch, paneOf, &failures)
+      try aggregateOneByOne(batch, paneOf, &failures)
     }
     if !failures.isEmpty { output.fail(batch, failures) }
     if !isUniform { divertLate(batch, paneOf, to: output) }
-    giveLateResults(to: output)
+    try giveLateResults(to: output)
+  }
+
+  /// Whether no row of the batch can overflow a sum. What is known of groups out of memory is a bound; before it decides, they
+  /// are counted.
+  private func admits(_ rows: Int) throws(OperatorError) -> Bool {
+    let held = { [panes] in panes.map(\.store.accumulators) }
+    if overflowGuard.admits(inputs, rows: rows, held: held) { return true }
+    guard overflowGuard.spilled.contains(where: { $0 > 0 }) else { return false }
+    overflowGuard.spilled = try spilledMagnitudes()
+    overflowGuard.forget()
+    return overflowGuard.admits(inputs, rows: rows, held: held)
   }
 
   /// Sets each row's pane. Returns whether all rows belong to one.
@@ -199,7 +222,7 @@ final class WindowAggregate: StreamOperator {
   /// Where the pane `key` stands, made where there is none.
   func position(of key: PaneKey) -> Int32 {
     if let known = positions[key] { return known }
-    panes.append(WindowPane(key, plan))
+    panes.append(WindowPane(key, plan, suffix: nextSuffix()))
     nextDue = min(nextDue, due(key))
     positions[key] = Int32(panes.count - 1)
     return Int32(panes.count - 1)
@@ -212,14 +235,14 @@ final class WindowAggregate: StreamOperator {
     for (index, pane) in panes.enumerated() where !combined(pane) { positions[pane.key] = Int32(index) }
   }
 
-  private func aggregateAll(_ batch: RecordBatch, _ pane: Int32) {
+  private func aggregateAll(_ batch: RecordBatch, _ pane: Int32) throws(OperatorError) {
     let rows = sortedRows.reserve(batch.count)
     for row in 0..<batch.count { rows[row] = Int32(truncatingIfNeeded: row) }
-    aggregate(rows, count: batch.count, panes[Int(pane)], batch)
+    try aggregate(rows, count: batch.count, panes[Int(pane)], batch)
   }
 
   /// Sorts rows by pane, keeping their order, and aggregates each pane's.
-  private func aggregate(_ batch: RecordBatch, _ paneOf: UnsafeMutablePointer<Int32>) {
+  private func aggregate(_ batch: RecordBatch, _ paneOf: UnsafeMutablePointer<Int32>) throws(OperatorError) {
     var starts = [Int](repeating: 0, count: panes.count + 1)
     for row in 0..<batch.count where paneOf[row] >= 0 { starts[Int(paneOf[row]) + 1] += 1 }
     for pane in 0..<panes.count { starts[pane + 1] += starts[pane] }
@@ -231,12 +254,16 @@ final class WindowAggregate: StreamOperator {
       cursors[pane] += 1
     }
     for pane in panes.indices where starts[pane + 1] > starts[pane] {
-      aggregate(rows + starts[pane], count: starts[pane + 1] - starts[pane], panes[pane], batch)
+      try aggregate(rows + starts[pane], count: starts[pane + 1] - starts[pane], panes[pane], batch)
     }
   }
 
-  private func aggregate(_ rows: UnsafePointer<Int32>, count: Int, _ pane: WindowPane, _ batch: RecordBatch) {
+  private func aggregate(
+    _ rows: UnsafePointer<Int32>, count: Int, _ pane: WindowPane, _ batch: RecordBatch
+  ) throws(OperatorError) {
+    if pane.hasSpilled, !keepsPartials { try load(rows, count: count, KeyBatch(encoder), into: pane) }
     let selection = pane.store.update(rows, count: count, KeyBatch(encoder), inputs)
+    pane.dirty.mark(selection, below: pane.store.table.slotCount)
     if tracksEarly { pane.changed.mark(selection) }
     guard pane.isLate else { return }
     pane.lateChanged.mark(selection)
@@ -249,21 +276,21 @@ final class WindowAggregate: StreamOperator {
   /// Aggregates rows in order, but for those that would overflow a sum in any window they belong to.
   private func aggregateOneByOne(
     _ batch: RecordBatch, _ paneOf: UnsafeMutablePointer<Int32>, _ failures: inout [RowFailure]
-  ) {
+  ) throws(OperatorError) {
     for row in 0..<batch.count where paneOf[row] >= 0 {
       let pane = panes[Int(paneOf[row])]
-      if let reason = overflow(row, pane) {
+      if let reason = try overflow(row, pane) {
         failures.append(RowFailure(row: row, reason: reason))
         paneOf[row] = WindowAggregate.failed
       } else {
         var position = Int32(truncatingIfNeeded: row)
-        aggregate(&position, count: 1, pane, batch)
+        try aggregate(&position, count: 1, pane, batch)
       }
     }
     failures.sort { $0.row < $1.row }
   }
 
-  private func overflow(_ row: Int, _ pane: WindowPane) -> String? {
+  private func overflow(_ row: Int, _ pane: WindowPane) throws(OperatorError) -> String? {
     let key = encoder.key(row)
     var end = pane.key.firstEnd
     while end <= pane.key.lastEnd {
@@ -271,6 +298,9 @@ final class WindowAggregate: StreamOperator {
       for member in members(WindowBounds(end: end, start: assigner.start(ofWindowEndingAt: end, in: pane.key))) {
         let slot = member.store.table.slot(of: key, hash: encoder.hashes[row])
         if slot >= 0 { partials.append((member.store.accumulators, slot)) }
+        if member.hasSpilled, keepsPartials || slot < 0, let spilled = try spilledGroup(key, member) {
+          partials.append((spilled.accumulators, 0))
+        }
       }
       if let reason = overflowGuard.overflow(inputs, row: row, partials) { return reason }
       end = assigner.end(after: end, in: pane.key)

@@ -16,6 +16,9 @@ import StreamModel
 final class CheckpointDriver: @unchecked Sendable {
   private let settings: Settings
   private let storage: CheckpointStorage
+  /// Nil where no operator has state.
+  private let store: StateStore?
+  private var stateFiles: StateFiles
   private let monitor = Monitor()
   private var machine: CheckpointStateMachine
   private var sources: [SourceCoordinator] = []
@@ -43,7 +46,13 @@ final class CheckpointDriver: @unchecked Sendable {
     let commit: @Sendable ([CheckpointManifest.Part]) throws(ConnectorError) -> Void
   }
 
-  init(_ settings: Settings, storage: CheckpointStorage, lastID: Int64) {
+  /// `lastID`: the highest number used so far. `restoredFiles`: those the state began with.
+  init(
+    _ settings: Settings, storage: CheckpointStorage, store: StateStore?, lastID: Int64,
+    restoredFiles: [CheckpointManifest.File]
+  ) {
+    self.store = store
+    stateFiles = StateFiles(restored: restoredFiles)
     self.settings = settings
     self.storage = storage
     nextID = lastID + 1
@@ -96,7 +105,7 @@ final class CheckpointDriver: @unchecked Sendable {
       reports = [:]
       for source in sources { source.requestBarrier(id) }
     case .commit(let id): commitDue = commit(id, isComplete: false, isNumbered: true)
-    case .cancel: break
+    case .cancel(let id, _): store?.giveUp(id)
     case .restart(let reason): failure = reason
     }
     monitor.signalAll()
@@ -113,7 +122,12 @@ final class CheckpointDriver: @unchecked Sendable {
 
   /// What is to be committed next.
   private struct Commit {
-    let manifest: CheckpointManifest
+    let id: Int64
+    let isComplete: Bool
+    let sources: [CheckpointManifest.Source]
+    /// The watermark of each operator over all its subtasks.
+    let states: [SubtaskReport.OperatorState]
+    let parts: [CheckpointManifest.Part]
     /// What of the output so far stays for the next one, and how much output there was.
     let kept: [PendingOutput]
     let seen: Int
@@ -125,26 +139,35 @@ final class CheckpointDriver: @unchecked Sendable {
   func run() throws {
     while let commit = try nextCommit() {
       do {
-        try write(commit.manifest)
+        try write(commit)
       } catch let error as CheckpointError {
         guard commit.isNumbered, !error.isOutcomeUnknown else { throw JobError.checkpoint(error) }
         monitor.locked {
-          handle(
-            machine.commitFailed(commit.manifest.id, reason: error.description, now: Clock.wallMilliseconds()))
+          handle(machine.commitFailed(commit.id, reason: error.description, now: Clock.wallMilliseconds()))
         }
         continue
       }
       monitor.locked {
         uncommitted = commit.kept + uncommitted.dropFirst(commit.seen)
-        machine.committed(commit.manifest.id, now: Clock.wallMilliseconds())
+        machine.committed(commit.id, now: Clock.wallMilliseconds())
       }
       if !commit.isNumbered { return }
     }
   }
 
-  private func write(_ manifest: CheckpointManifest) throws {
-    CrashPoint.reached("before-manifest")
-    try storage.write(manifest)
+  private func write(_ commit: Commit) throws {
+    CrashPoint.reached("before-state")
+    let manifest: CheckpointManifest
+    do {
+      let files = try takeState(commit.id)
+      manifest = self.manifest(commit, files)
+      CrashPoint.reached("before-manifest")
+      try storage.commit(manifest)
+    } catch {
+      let error = error as? CheckpointError ?? CheckpointError("checkpoint \(commit.id): \(error)")
+      if !error.isOutcomeUnknown { storage.discard(commit.id) }
+      throw error
+    }
     CrashPoint.reached("manifest-durable")
     do {
       try settings.commit(manifest.parts)
@@ -153,6 +176,32 @@ final class CheckpointDriver: @unchecked Sendable {
     }
     CrashPoint.reached("files-renamed")
     try storage.retain(settings.retain)
+  }
+
+  /// Makes the state durable where checkpoint `id` is put together, and lists its files.
+  private func takeState(_ id: Int64) throws -> [CheckpointManifest.File] {
+    let directory = try storage.prepare(id)
+    guard let store else { return [] }
+    do {
+      try store.take(id, in: directory)
+    } catch {
+      throw CheckpointError("checkpoint \(id): \(error)")
+    }
+    CrashPoint.reached("state-durable")
+    return try stateFiles.list(directory)
+  }
+
+  private func manifest(_ commit: Commit, _ files: [CheckpointManifest.File]) -> CheckpointManifest {
+    let operators = commit.states.map { state in
+      let family = CheckpointManifest.family(step: state.step, role: state.role)
+      let size = store?.backend.size(family: family) ?? (bytes: 0, entries: 0)
+      return CheckpointManifest.Operator(
+        step: state.step, role: state.role, signature: settings.signatures[family] ?? "", watermark: state.watermark,
+        sizeBytes: size.bytes, entryCount: size.entries)
+    }
+    return CheckpointManifest(
+      id: commit.id, topology: settings.topology, createdAt: Clock.wallMilliseconds(), isComplete: commit.isComplete,
+      sources: commit.sources, operators: operators, parts: commit.parts, files: files)
   }
 
   private func nextCommit() throws -> Commit? {
@@ -197,27 +246,22 @@ final class CheckpointDriver: @unchecked Sendable {
     let current = endReports.merging(reports) { _, atBarrier in atBarrier }.sorted { $0.key < $1.key }.map(\.value)
     let kept = uncommitted.filter { $0.isLast && reports[$0.participant] != nil }
     let parts = uncommitted.filter { !($0.isLast && reports[$0.participant] != nil) }.flatMap(\.parts)
-    let manifest = CheckpointManifest(
-      id: id, topology: settings.topology, createdAt: Clock.wallMilliseconds(), isComplete: isComplete,
-      sources: current.compactMap(\.source), operators: joinedStates(current), parts: parts)
-    return Commit(manifest: manifest, kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
+    return Commit(
+      id: id, isComplete: isComplete, sources: current.compactMap(\.source), states: joinedStates(current), parts: parts,
+      kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
   }
 
-  /// One state for each operator, over all its subtasks.
-  private func joinedStates(_ reports: [SubtaskReport]) -> [CheckpointManifest.Operator] {
-    var order: [String] = []
-    var byOperator: [String: [SubtaskReport.OperatorState]] = [:]
+  /// One state for each operator, over all its subtasks: the least watermark of any.
+  private func joinedStates(_ reports: [SubtaskReport]) -> [SubtaskReport.OperatorState] {
+    var joined: [SubtaskReport.OperatorState] = []
     for state in reports.flatMap(\.states) {
-      let key = "\(state.step) \(state.role)"
-      if byOperator[key] == nil { order.append(key) }
-      byOperator[key, default: []].append(state)
+      guard let index = joined.firstIndex(where: { $0.step == state.step && $0.role == state.role }) else {
+        joined.append(state)
+        continue
+      }
+      let watermark = min(joined[index].watermark, state.watermark)
+      joined[index] = .init(step: state.step, role: state.role, watermark: watermark)
     }
-    return order.compactMap { key in
-      guard let states = byOperator[key], let first = states.first else { return nil }
-      let joined = StateSnapshot.joined(states.map(\.snapshot))
-      return CheckpointManifest.Operator(
-        step: first.step, role: first.role, signature: settings.signatures[key] ?? "", watermark: joined.watermark,
-        entries: joined.entries)
-    }
+    return joined
   }
 }

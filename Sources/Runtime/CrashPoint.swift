@@ -1,6 +1,7 @@
 #if canImport(Glibc)
   import Glibc
 #endif
+import StreamModel
 
 /// Named places at which a test can kill the process: `WEIR_CRASH_POINT=manifest-durable` dies there as `kill -9` would,
 /// `manifest-durable:3` at the third time.

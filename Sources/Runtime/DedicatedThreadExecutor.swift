@@ -1,6 +1,7 @@
 #if canImport(Glibc)
   import Glibc
 #endif
+import StreamModel
 
 /// A task executor with one thread of its own: a subtask may block it without holding up anyone else.
 ///

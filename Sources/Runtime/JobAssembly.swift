@@ -3,6 +3,7 @@ import Connectors
 import Expressions
 import Formats
 import Operators
+import State
 import StreamModel
 import Synchronization
 import Topology
@@ -25,6 +26,7 @@ final class JobAssembly: Sendable {
   let wasStopped = Atomic<Bool>(false)
   private let inboxes: [[Inbox]]
   private let checkpoints: CheckpointDriver
+  private let store: StateStore?
 
   init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
     let graph = ExecutionGraphBuilder.build(plan)
@@ -37,11 +39,13 @@ final class JobAssembly: Sendable {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
     let progress = JobProgress(graph)
+    let store = try JobAssembly.store(plan, graph, start)
     let checkpoints = CheckpointDriver(
-      JobAssembly.settings(plan, graph), storage: start.storage, lastID: start.lastID)
+      JobAssembly.settings(plan, graph), storage: start.storage, store: store, lastID: start.lastID,
+      restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
-      checkpoints: checkpoints, start: start)
+      checkpoints: checkpoints, start: start, store: store)
     do {
       runnables = try builder.buildAll() + [Runnable(name: "checkpoints") { try checkpoints.run() }]
     } catch {
@@ -51,6 +55,7 @@ final class JobAssembly: Sendable {
     self.coordinators = coordinators.sorted { $0.key < $1.key }.map(\.value)
     self.progress = progress
     self.checkpoints = checkpoints
+    self.store = store
     restoredFrom = start.manifest?.id
     checkpoints.attach(self.coordinators)
   }
@@ -84,6 +89,23 @@ final class JobAssembly: Sendable {
     return SourceCoordinator(reader: reader, watermarks: watermarks, rate: source.rate, targetBytes: options.chunkBytes)
   }
 
+  /// The job's keyed state; nil where no operator has any.
+  private static func store(
+    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ start: JobStart
+  ) throws(JobError) -> StateStore? {
+    let families = graph.stateFamilies
+    guard !families.isEmpty else { return nil }
+    let budget = StateBudget(limitBytes: plan.stateMemoryBytes)
+    do {
+      let backend = try RocksStateBackend(
+        directory: start.storage.liveDirectory, families: families, blockCacheBytes: budget.blockCacheBytes,
+        writeBufferBytes: budget.writeBufferBytes)
+      return StateStore(backend: backend, budget: budget, lastCheckpoint: start.lastID)
+    } catch {
+      throw .operation(step: "state", reason: "\(start.storage.liveDirectory): \(error)")
+    }
+  }
+
   private static func settings(_ plan: LogicalPlan, _ graph: ExecutionGraph) -> CheckpointDriver.Settings {
     let sourceCount = graph.stages.filter { $0.source != nil }.count
     let subtasks = graph.stages.reduce(0) { $0 + ($1.source == nil ? $1.parallelism : 0) }
@@ -102,6 +124,7 @@ final class JobAssembly: Sendable {
   func abort() {
     for coordinator in coordinators { coordinator.close() }
     for inbox in inboxes.joined() { inbox.close() }
+    store?.close()
     checkpoints.abort()
   }
 }
@@ -115,6 +138,7 @@ struct SubtaskBuilder {
   let progress: JobProgress
   let checkpoints: CheckpointDriver
   let start: JobStart
+  let store: StateStore?
   /// Number of the next participant in checkpoints.
   private var nextParticipant = 0
   private(set) var inboxes: [[Inbox]] = []
@@ -124,8 +148,10 @@ struct SubtaskBuilder {
 
   init(
     plan: LogicalPlan, options: JobOptions, graph: ExecutionGraph, coordinators: [Int: SourceCoordinator],
-    progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart
+    progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart,
+    store: StateStore?
   ) {
+    self.store = store
     self.checkpoints = checkpoints
     self.start = start
     self.plan = plan
@@ -188,9 +214,9 @@ struct SubtaskBuilder {
     }
     var outgoing = edges.sorted { $0.key < $1.key }.map(\.value)
     if let reporter { outgoing.append(reporter.edge) }
-    if let manifest = start.manifest {
+    if let store, graph.stages[stage].nodes.contains(where: { $0.stateRole != nil }) {
       let keyGroups = KeyGroup.range(ofSubtask: subtask, parallelism: graph.stages[stage].parallelism)
-      try chain.restore(manifest, keyGroups: keyGroups)
+      try chain.attach(store, start.manifest, keyGroups: keyGroups)
     }
     let worker = Subtask(
       inbox: inboxes[stage][subtask], chain: chain, inputs: channelInputs(stage), edges: outgoing,

@@ -1,6 +1,7 @@
 import Checkpoint
 import Connectors
 import Operators
+import State
 import StreamModel
 import Topology
 
@@ -34,6 +35,11 @@ struct JobStart {
     }
     if let manifest { try JobStart.check(manifest, signatures) }
     do {
+      try storage.restoreLive(from: manifest.map { JobStart.path(start, storage, $0) })
+    } catch {
+      throw .checkpoint(error)
+    }
+    do {
       if let manifest { try JobStart.commit(manifest.parts, plan) }
       for sink in plan.sinks + [plan.deadLetters] {
         try sink.connector.discardLeftovers(name: sink.name, job: plan.name)
@@ -43,17 +49,25 @@ struct JobStart {
     }
   }
 
+  private static func path(_ start: StartPoint, _ storage: CheckpointStorage, _ manifest: CheckpointManifest) -> String {
+    if case .checkpoint(let path) = start { return path }
+    return storage.path(of: manifest.id)
+  }
+
   private static func manifest(
     _ start: StartPoint, _ storage: CheckpointStorage, _ ids: [Int64], topology: String
   ) throws(CheckpointError) -> CheckpointManifest? {
     let manifest: CheckpointManifest
     switch start {
     case .beginning: return nil
-    case .checkpoint(let path): manifest = try CheckpointStorage.read(path)
+    case .checkpoint(let path):
+      manifest = try CheckpointStorage.read(path)
+      try CheckpointStorage.verify(manifest, at: path)
     case .latest:
       guard let id = ids.last else { return nil }
       do {
         manifest = try storage.read(id)
+        try CheckpointStorage.verify(manifest, at: storage.path(of: id))
       } catch {
         throw CheckpointError(
           "\(error.description) — its output is visible, so an older checkpoint would double rows; restore the file, or "
@@ -70,9 +84,9 @@ struct JobStart {
     var faults: [String] = []
     var known: Set<String> = []
     for state in manifest.operators {
-      let key = "\(state.step) \(state.role)"
+      let key = state.family
       known.insert(key)
-      if signatures[key] == nil, !state.entries.isEmpty {
+      if signatures[key] == nil, state.entryCount > 0 {
         faults.append("\(state.step): it has state, and the topology has no such step")
       }
       if let now = signatures[key], now != state.signature {
@@ -102,12 +116,22 @@ struct JobStart {
 }
 
 extension ExecutionGraph {
+  /// How the state of each operator that has any is read, by family.
+  var stateFamilies: [String: StateAccess] {
+    var families: [String: StateAccess] = [:]
+    for node in stages.flatMap(\.nodes) {
+      guard let role = node.stateRole else { continue }
+      families[CheckpointManifest.family(step: node.name, role: role)] = node.stateAccess
+    }
+    return families
+  }
+
   /// By step and role of every operator with state: what that state is of. A checkpoint fits a graph with the same.
   var stateSignatures: [String: String] {
     var signatures: [String: String] = [:]
     for node in stages.flatMap(\.nodes) {
       guard let role = node.stateRole else { continue }
-      signatures["\(node.name) \(role)"] = node.signature
+      signatures[CheckpointManifest.family(step: node.name, role: role)] = node.signature
     }
     return signatures
   }
@@ -126,6 +150,14 @@ extension ExecutionGraph.Node {
       case .aggregate: "aggregate"
       case .join: "join"
       }
+    }
+  }
+
+  fileprivate var stateAccess: StateAccess {
+    switch body {
+    case .source, .sink, .union, .sort: .sweeps
+    case .step(let step):
+      if case .aggregate(let spec) = step.operation, spec.window.isSwept, spec.keepsPartials { .sweeps } else { .lookups }
     }
   }
 

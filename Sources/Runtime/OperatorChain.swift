@@ -2,6 +2,7 @@ import Checkpoint
 import Connectors
 import Expressions
 import Operators
+import State
 import StreamModel
 import Topology
 
@@ -38,6 +39,9 @@ package enum JobError: Error, Sendable, CustomStringConvertible {
 final class OperatorChain {
   let nodes: [ChainNode]
   private let failure: ChainFailure
+  /// Set where an operator has keyed state.
+  var budget: StateBudget?
+  private var heldBytes = 0
 
   init(nodes: [ChainNode], failure: ChainFailure) {
     self.nodes = nodes
@@ -51,6 +55,7 @@ final class OperatorChain {
     nodes[0].receive(batch, input: input)
     for node in nodes { node.endRound() }
     try check()
+    try keepBudget()
   }
 
   /// The watermark of the stage's input has risen.
@@ -85,6 +90,24 @@ final class OperatorChain {
   var nextTimer: Int64? { nodes.compactMap(\.nextTimer).min() }
 
   var stateSizeBytes: Int { nodes.reduce(0) { $0 + $1.stateSizeBytes } }
+
+  /// Says what the operators hold, and has them write it out where that is too much.
+  private func keepBudget() throws {
+    guard let budget else { return }
+    noteHeld(budget)
+    guard budget.mustSpill(holding: heldBytes) else { return }
+    for node in nodes {
+      guard case .apply(let worker) = node.work, node.keyedState != nil else { continue }
+      try node.stateful { () throws(OperatorError) in try worker.spill() }
+    }
+    noteHeld(budget)
+  }
+
+  private func noteHeld(_ budget: StateBudget) {
+    let bytes = stateSizeBytes
+    budget.add(bytes - heldBytes)
+    heldBytes = bytes
+  }
 }
 
 /// The first thing that went wrong in a chain.
@@ -111,6 +134,8 @@ final class ChainNode: OperatorOutput {
   let role: String
   let counters: NodeCounters
   let work: Work
+  /// The operator's part of the job's state; set once, before the chain is used.
+  var keyedState: OperatorState?
   private let policy: ErrorPolicy
   private let deadLetters: (any DeadLetterOutput)?
   /// Set once, when the chain is put together.
@@ -212,9 +237,15 @@ final class ChainNode: OperatorOutput {
 
   private func attempt(_ body: () throws(OperatorError) -> Void) {
     guard failure.error == nil else { return }
-    do { try body() } catch {
+    do { try stateful(body) } catch { failure.set(error) }
+  }
+
+  /// Calls the operator; what goes wrong with its state ends the job.
+  func stateful<Result>(_ body: () throws(OperatorError) -> Result) throws -> Result {
+    do { return try body() } catch {
       switch error {
-      case .state(let reason): failure.set(JobError.operation(step: name, reason: reason))
+      case .state(let reason): throw JobError.operation(step: name, reason: reason)
+      case .cancelled: throw Interruption.cancelled
       }
     }
   }

@@ -1,5 +1,6 @@
 import Checkpoint
 import Connectors
+import Operators
 import State
 import StreamModel
 
@@ -8,7 +9,7 @@ struct SubtaskReport: Sendable {
   struct OperatorState: Sendable {
     let step: String
     let role: String
-    let snapshot: StateSnapshot
+    let watermark: EventTime
   }
 
   var source: CheckpointManifest.Source?
@@ -30,7 +31,7 @@ struct SourceReport {
 }
 
 extension OperatorChain {
-  /// The state of all operators, and what the sinks were given, made durable.
+  /// Adds to the state what belongs to `checkpoint`, and makes durable what the sinks were given.
   func report(checkpoint: Int64) throws -> SubtaskReport {
     var report = SubtaskReport()
     for node in nodes {
@@ -38,7 +39,9 @@ extension OperatorChain {
       case .passThrough: break
       case .apply(let worker):
         guard !node.role.isEmpty else { continue }
-        report.states.append(.init(step: node.name, role: node.role, snapshot: worker.snapshot()))
+        let watermark = try node.stateful { () throws(OperatorError) in try worker.snapshot() }
+        node.keyedState?.seal(checkpoint)
+        report.states.append(.init(step: node.name, role: node.role, watermark: watermark))
       case .write(let writer):
         report.parts += try writer.prepare(checkpoint: checkpoint).map {
           .init(sink: node.name, pendingPath: $0.pendingPath, finalPath: $0.finalPath, rows: $0.rows)
@@ -53,20 +56,23 @@ extension OperatorChain {
     for node in nodes { if case .write(let writer) = node.work { writer.close() } }
   }
 
-  /// Gives every operator its share of a checkpoint's state.
-  func restore(_ manifest: CheckpointManifest, keyGroups: Range<Int>) throws {
+  /// Gives every operator its share of the job's state, which is that of `manifest` where the job goes on from one.
+  func attach(_ store: StateStore, _ manifest: CheckpointManifest?, keyGroups: Range<Int>) throws {
     for node in nodes {
-      guard case .apply(let worker) = node.work else { continue }
-      guard let state = manifest.operators.first(where: { $0.step == node.name && $0.role == node.role }) else {
-        continue
-      }
-      let all = StateSnapshot(watermark: state.watermark, entries: state.entries)
+      guard case .apply(let worker) = node.work, !node.role.isEmpty else { continue }
+      let state = store.open(
+        family: CheckpointManifest.family(step: node.name, role: node.role), keyGroups: keyGroups)
+      let known = manifest?.operators.first { $0.step == node.name && $0.role == node.role }
+      node.keyedState = state
       do {
-        try worker.restore(all.restricted(to: keyGroups))
+        try worker.attach(state, watermark: known?.watermark ?? EventTimes.minimum)
       } catch {
-        guard case .state(let reason) = error else { continue }
-        throw JobError.operation(step: node.name, reason: "checkpoint \(manifest.id) cannot be restored: \(reason)")
+        guard case .state(let reason) = error else { throw Interruption.cancelled }
+        throw JobError.operation(
+          step: node.name, reason: "checkpoint \(manifest?.id ?? 0) cannot be restored: \(reason)")
       }
     }
+    budget = store.budget
+    store.budget.join()
   }
 }

@@ -30,8 +30,12 @@ package struct StateWriter {
   package mutating func write(_ value: [UInt8]) { value.withUnsafeBytes { write($0) } }
 }
 
-/// What can be wrong with stored state: always damage or another version, never the user's input.
+/// What can be wrong with stored state: never the user's input.
 package enum StateError: Error, Equatable, Sendable {
+  /// The disk, or the database on it.
+  case storage(String)
+  /// The job ends: nobody waits any more.
+  case cancelled
   /// The bytes end in the middle of a value, or a value is impossible.
   case malformed(String)
 }

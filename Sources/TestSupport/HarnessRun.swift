@@ -12,12 +12,13 @@ final class HarnessRun {
   private var operators: [any StreamOperator]
   private var handedOn: [EventTime]
   private let clock = ManualClock()
+  private let state = TestState()
   private var gathered: [TestRow] = []
   private var gatheredInput = 0
   private var limit = 1
   private var watermark: EventTime?
 
-  init(_ harness: OperatorHarness, _ inputs: [Schema], _ variant: HarnessVariant, _ random: SeededRandom) {
+  init(_ harness: OperatorHarness, _ inputs: [Schema], _ variant: HarnessVariant, _ random: SeededRandom) throws {
     self.harness = harness
     self.inputs = inputs
     self.variant = variant
@@ -26,9 +27,14 @@ final class HarnessRun {
     handedOn = [EventTimes.minimum]
     output = CapturedOutput(reading: harness.readPorts)
     limit = nextLimit()
+    try state.attach(operators[0])
   }
 
-  var entriesLeft: [StateEntry] { operators.flatMap { $0.snapshot().entries } }
+  /// What is left in the state, as text.
+  func entriesLeft() throws -> [String] {
+    try state.snapshot(operators)
+    return try state.entries().map { "\($0.key): \($0.value)" }
+  }
 
   func play(_ element: OperatorScript.Element) throws {
     switch element {
@@ -85,6 +91,7 @@ final class HarnessRun {
       output.handedOn = handedOn[index]
       try operators[index].process(part, input: gatheredInput, to: output)
       try operators[index].endRound(to: output)
+      if variant.spills, random.chance(0.5) { try operators[index].spill() }
     }
     try pause()
     try deliverWatermark(isForced: variant.watermarks == .prompt)
@@ -124,11 +131,13 @@ final class HarnessRun {
   private func pause() throws {
     guard variant.pause != .nothing else { return }
     let parallelism = variant.pause == .rescale ? operators.count % 3 + 1 : 1
-    let state = StateSnapshot.joined(operators.map { $0.snapshot() })
+    let watermark = try state.snapshot(operators)
+    state.restart()
     let reach = handedOn.min() ?? EventTimes.minimum
     operators = try (0..<parallelism).map { subtask in
       let fresh = harness.make()
-      try fresh.restore(state.restricted(to: KeyGroup.range(ofSubtask: subtask, parallelism: parallelism)))
+      let keyGroups = KeyGroup.range(ofSubtask: subtask, parallelism: parallelism)
+      try state.attach(fresh, keyGroups: keyGroups, watermark: watermark)
       return fresh
     }
     handedOn = [EventTime](repeating: reach, count: parallelism)

@@ -23,8 +23,14 @@ package struct HarnessVariant: Sendable, CustomStringConvertible {
   package let pause: Pause
   /// Whether the rows of different inputs are interleaved anew.
   package let isInterleavedAnew: Bool
+  /// Whether operators now and then write their state out and let go of it.
+  package let spills: Bool
 
-  package init(_ cut: Cut, _ watermarks: Watermarks, _ pause: Pause = .nothing, isInterleavedAnew: Bool = false) {
+  package init(
+    _ cut: Cut, _ watermarks: Watermarks, _ pause: Pause = .nothing, isInterleavedAnew: Bool = false,
+    spills: Bool = false
+  ) {
+    self.spills = spills
     self.cut = cut
     self.watermarks = watermarks
     self.pause = pause
@@ -41,11 +47,13 @@ package struct HarnessVariant: Sendable, CustomStringConvertible {
       HarnessVariant(.every(1), .delayed), HarnessVariant(.every(7), .delayed), HarnessVariant(.every(4096), .delayed),
       HarnessVariant(.random, .delayed), HarnessVariant(.random, .delayed),
       HarnessVariant(.every(1), .prompt, .restore), HarnessVariant(.random, .delayed, .restore),
+      HarnessVariant(.every(1), .prompt, spills: true), HarnessVariant(.random, .delayed, spills: true),
+      HarnessVariant(.random, .delayed, .restore, spills: true),
     ]
     if isKeyed {
       variants += [
         HarnessVariant(.every(1), .prompt, .rescale), HarnessVariant(.every(7), .prompt, .rescale),
-        HarnessVariant(.random, .delayed, .rescale),
+        HarnessVariant(.random, .delayed, .rescale), HarnessVariant(.every(7), .delayed, .rescale, spills: true),
       ]
     }
     if commutes {
@@ -65,6 +73,6 @@ package struct HarnessVariant: Sendable, CustomStringConvertible {
     case .random: rows = "random batches"
     }
     let order = isInterleavedAnew ? ", inputs interleaved anew" : ""
-    return "\(rows), watermarks \(watermarks), \(pause) at pauses\(order)"
+    return "\(rows), watermarks \(watermarks), \(pause) at pauses\(order)\(spills ? ", spilling" : "")"
   }
 }

@@ -5,7 +5,7 @@ import StreamModel
 /// Runs any operator over a script in every way that must not show, and compares what comes out.
 ///
 /// The ways: record at a time or in batches of any cut; watermarks delivered at once or late; the state snapshot and
-/// restored into a fresh operator between any two elements; the state cut by key group into several operators and joined
+/// restored into a fresh operator between any two elements; operators made to let go of their memory after any batch; the state cut by key group into several operators and joined
 /// again (where `keys` are given); rows of two inputs in another interleaving (where they commute). In all of them the
 /// same rows must come out, on the main output, on ports and as failures; none behind a watermark that was handed on; and
 /// at the end no state is left.
@@ -61,12 +61,13 @@ package struct OperatorHarness {
   package func run(_ script: OperatorScript, _ variant: HarnessVariant, seed: UInt64 = 1) throws -> CapturedOutput {
     var random = SeededRandom(seed: seed)
     let script = variant.isInterleavedAnew ? script.interleavedAnew(&random) : script
-    let run = HarnessRun(self, script.inputs, variant, random)
+    let run = try HarnessRun(self, script.inputs, variant, random)
     for element in script.elements { try run.play(element) }
     try run.end()
     if let violation = run.output.violations.first { throw HarnessFailure("with \(variant): \(violation)") }
-    if !leavesState, let entry = run.entriesLeft.first {
-      throw HarnessFailure("with \(variant): \(run.entriesLeft.count) entries of state are left, such as \(entry)")
+    let left = leavesState ? [] : try run.entriesLeft()
+    if let entry = left.first {
+      throw HarnessFailure("with \(variant): \(left.count) entries of state are left, such as \(entry)")
     }
     return run.output
   }

@@ -12,9 +12,9 @@ struct CheckpointStorageTests {
       ],
       operators: [
         .init(
-          step: "hourly", role: "aggregate", signature: "x", watermark: -4,
-          entries: [StateEntry(keyGroup: 127, table: 2, key: [9], value: [8, 7])])
-      ], parts: [.init(sink: "out", pendingPath: "a", finalPath: "b", rows: 3)])
+          step: "hourly", role: "aggregate", signature: "x", watermark: -4, sizeBytes: 70, entryCount: 3)
+      ], parts: [.init(sink: "out", pendingPath: "a", finalPath: "b", rows: 3)],
+      files: [.init(name: "000012.sst", sizeBytes: 70, checksum: .max)])
   }
 
   static func withFolder(_ body: (String) throws -> Void) throws {
@@ -23,10 +23,15 @@ struct CheckpointStorageTests {
     try body(folder + "/deep/er")
   }
 
+  private func write(_ storage: CheckpointStorage, _ id: Int64) throws {
+    _ = try storage.prepare(id)
+    try storage.commit(Self.manifest(id))
+  }
+
   @Test func whatIsWritten_isReadBack() throws {
     try Self.withFolder { folder in
       let storage = try CheckpointStorage(directory: folder)
-      try storage.write(Self.manifest(3))
+      try self.write(storage, 3)
       #expect(try storage.list() == [3])
       #expect(try storage.read(3) == Self.manifest(3))
     }
@@ -35,16 +40,16 @@ struct CheckpointStorageTests {
   @Test func everySingleFlippedBitAndEveryCut_isRefused() throws {
     try Self.withFolder { folder in
       let storage = try CheckpointStorage(directory: folder)
-      try storage.write(Self.manifest(1))
-      let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: storage.path(of: 1))))
+      try self.write(storage, 1)
+      let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: storage.path(of: 1) + "/manifest")))
       for position in whole.indices {
         for bit in 0..<8 {
           var damaged = whole
           damaged[position] ^= 1 << UInt8(bit)
-          try Data(damaged).write(to: URL(fileURLWithPath: storage.path(of: 1)))
+          try Data(damaged).write(to: URL(fileURLWithPath: storage.path(of: 1) + "/manifest"))
           #expect(throws: CheckpointError.self, "bit \(bit) of byte \(position)") { try storage.read(1) }
         }
-        try Data(whole.prefix(position)).write(to: URL(fileURLWithPath: storage.path(of: 1)))
+        try Data(whole.prefix(position)).write(to: URL(fileURLWithPath: storage.path(of: 1) + "/manifest"))
         #expect(throws: CheckpointError.self, "cut at \(position)") { try storage.read(1) }
       }
     }
@@ -53,7 +58,7 @@ struct CheckpointStorageTests {
   @Test func onlyTheNewestAreRetained() throws {
     try Self.withFolder { folder in
       let storage = try CheckpointStorage(directory: folder)
-      for id in 1...12 as ClosedRange<Int64> { try storage.write(Self.manifest(id)) }
+      for id in 1...12 as ClosedRange<Int64> { try self.write(storage, id) }
       try storage.retain(3)
       #expect(try storage.list() == [10, 11, 12])
     }
@@ -63,7 +68,7 @@ struct CheckpointStorageTests {
     try Self.withFolder { folder in
       let first = try CheckpointStorage(directory: folder)
       #expect(throws: CheckpointError.self) { try CheckpointStorage(directory: folder) }
-      try first.write(Self.manifest(1))
+      try self.write(first, 1)
     }
   }
 }

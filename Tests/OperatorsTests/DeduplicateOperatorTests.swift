@@ -95,6 +95,8 @@ import Testing
 
   @Test func manyKeys_surviveGrowthOfTheTable() throws {
     let target = DeduplicateOperator(DeduplicateSpec(key: [0], withinMilliseconds: 1_000_000))
+    let state = TestState()
+    try state.attach(target)
     let output = CapturedOutput(reading: [])
     for round in 0..<2 {
       let rows = (0..<50_000).map { TestRow(at: Int64($0), ["record-\($0)", 1, .int64(Int64(round))]) }
@@ -104,7 +106,7 @@ import Testing
     #expect(output.counts[.duplicates] == 50_000)
     #expect(target.stateSizeBytes > 50_000 * 8)
     try target.advance(to: Watermark(3_000_000), output: output)
-    #expect(target.snapshot().entries.isEmpty)
+    #expect(try state.entries(of: target).isEmpty)
   }
 
   @Test func aStateOfAnotherWithinIsRefused() throws {
@@ -112,9 +114,13 @@ import Testing
     script.row(at: 10, ["a", 1, 1])
     script.row(at: 20, ["a", 1, 1])
     let narrow = DeduplicateOperator(DeduplicateSpec(key: [0], withinMilliseconds: 5))
+    let state = TestState()
+    try state.attach(narrow)
     try narrow.process(
       TestRows(Self.schema, script.rows.map(\.row)).batch(), input: 0, to: CapturedOutput(reading: []))
     let wide = DeduplicateOperator(DeduplicateSpec(key: [0], withinMilliseconds: 100))
-    #expect(throws: OperatorError.self) { try wide.restore(narrow.snapshot()) }
+    try state.snapshot([narrow])
+    state.restart()
+    #expect(throws: OperatorError.self) { try state.attach(wide) }
   }
 }

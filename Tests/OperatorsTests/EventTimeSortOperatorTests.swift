@@ -67,10 +67,14 @@ import Testing
     let sort = EventTimeSortOperator(schema: Self.schema, key: [0])
     let rows = TestRows(Self.schema)
       .row(at: 30, place: .init("b", 7), ["x", 1, nil]).row(at: 20, place: .init("a", 9), ["y", 2, nil])
+    let state = TestState()
+    try state.attach(sort)
     try sort.process(rows.batch(), input: 0, to: CapturedOutput())
     #expect(sort.stateSizeBytes > 0)
     let restored = EventTimeSortOperator(schema: Self.schema, key: [0])
-    try restored.restore(sort.snapshot())
+    try state.snapshot([sort])
+    state.restart()
+    try state.attach(restored)
     for target in [sort, restored] {
       let output = LastBatch()
       try target.advance(to: Watermark(40), output: output)
@@ -109,11 +113,13 @@ import Testing
   @Test func damagedStateIsRefused() throws {
     let sort = EventTimeSortOperator(schema: Self.schema, key: [0])
     let batch = TestRows(Self.schema).row(at: 10, ["x", 1, nil]).batch()
+    let state = TestState()
+    try state.attach(sort)
     try sort.process(batch, input: 0, to: CapturedOutput())
-    var state = sort.snapshot()
-    let entry = try #require(state.entries.first)
-    state.entries = []
-    state.add(keyGroup: entry.keyGroup, table: 0, key: entry.key, value: Array(entry.value.dropLast(2)))
-    #expect(throws: OperatorError.self) { try EventTimeSortOperator(schema: Self.schema, key: [0]).restore(state) }
+    let entry = try #require(try state.entries(of: sort).first)
+    #expect(throws: OperatorError.self) {
+      try TestState.holding([(entry.key, Array(entry.value.dropLast(2)))])
+        .attach(EventTimeSortOperator(schema: Self.schema, key: [0]))
+    }
   }
 }

@@ -91,6 +91,8 @@ import Testing
 
   @Test func aLeftRowGoesOutAlone_asSoonAsNothingCanBeJoinedWithIt() throws {
     let join = JoinOperator(Self.spec(.left, -100, 200))
+    let state = TestState()
+    try state.attach(join)
     let output = CapturedOutput()
     let rows = TestRows(Self.left).row(at: 1000, ["a", 1, 1, true]).row(at: 1001, ["a", 1, 2, nil])
     try join.process(rows.batch(), input: 0, to: output)
@@ -100,7 +102,7 @@ import Testing
     #expect(output.main == [CapturedRow(at: 1000, ["a", 1, 1, true, nil, nil, nil])])
     try join.advance(to: Watermark(1201), output: output)
     #expect(output.main.count == 2)
-    #expect(join.snapshot().entries.isEmpty)
+    #expect(try state.entries(of: join).isEmpty)
   }
 
   @Test func lateRowsGoOut_withTheColumnsOfTheirOwnSide() throws {
@@ -154,14 +156,15 @@ import Testing
 
   @Test func damagedStateIsRefused() throws {
     let join = JoinOperator(Self.spec(.inner, 0, 1000))
+    let state = TestState()
+    try state.attach(join)
     let batch = TestRows(Self.left).row(at: 1, ["a", 1, 1, nil]).batch()
     try join.process(batch, input: 0, to: CapturedOutput())
-    let entry = try #require(join.snapshot().entries.first)
+    let entry = try #require(try state.entries(of: join).first)
     for damaged in [Array(entry.value.dropLast(3)), Array(entry.value.prefix(5))] {
-      var state = join.snapshot()
-      state.entries = []
-      state.add(keyGroup: entry.keyGroup, table: entry.table, key: entry.key, value: damaged)
-      #expect(throws: OperatorError.self) { try JoinOperator(Self.spec(.inner, 0, 1000)).restore(state) }
+      #expect(throws: OperatorError.self) {
+        try TestState.holding([(entry.key, damaged)]).attach(JoinOperator(Self.spec(.inner, 0, 1000)))
+      }
     }
   }
 }

@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 
 /// Broken on purpose, in one way each.
-private final class Flawed: StreamOperator {
+private final class Flawed: WholeStateOperator {
+  var keyedState: OperatorState?
   enum Flaw { case none, seesBatches, forgets, leavesState, emitsBehind, judgesByWatermark, dependsOnInterleaving }
   private let flaw: Flaw
   private var rows = 0
@@ -34,13 +35,13 @@ private final class Flawed: StreamOperator {
     held.removeAll()
   }
 
-  func snapshot() -> StateSnapshot {
+  func wholeState() -> StateSnapshot {
     var snapshot = StateSnapshot(watermark: watermark)
     if flaw == .leavesState { snapshot.add(keyGroup: 0, table: 0, key: [1], value: []) }
     return snapshot
   }
 
-  func restore(_ snapshot: StateSnapshot) throws(OperatorError) { watermark = snapshot.watermark }
+  func restoreWhole(_ snapshot: StateSnapshot) throws(OperatorError) { watermark = snapshot.watermark }
 }
 
 @Suite struct OperatorHarnessTests {

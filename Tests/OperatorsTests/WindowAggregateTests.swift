@@ -153,6 +153,8 @@ import Testing
     var test = AggregateTestSpec(.tumble(size: 100, offset: 0))
     test.values = [("n", "count(*)")]
     let target = AggregateOperator.make(try test.spec())
+    let state = TestState()
+    try state.attach(target)
     let output = CapturedOutput()
     let rows = TestRows(AggregateTestSpec.schema).row(at: 50, AggregateTestSpec.row(["id": "a"]))
     try target.process(rows.batch(), input: 0, to: output)
@@ -161,7 +163,7 @@ import Testing
     try target.advance(to: Watermark(99), output: output)
     #expect(output.main.map(\.values) == [["a", nil, .timestamp(0), .timestamp(100), 1]])
     #expect(output.main.map(\.eventTime) == [99])
-    #expect(target.snapshot().entries.isEmpty)
+    #expect(try state.entries(of: target).isEmpty)
   }
 
   @Test func windowsCloseInOrderOfEnd_thenKeysInOrderOfFirstRow() throws {
@@ -217,19 +219,23 @@ import Testing
     test.values = [("n", "count(*)"), ("distinct", "count(distinct id)")]
     let rows = (0..<10_000).map { TestRow(at: Int64($0 % 200), AggregateTestSpec.row(["id": .string("k\($0)")])) }
     let target = AggregateOperator.make(try test.spec())
+    let state = TestState()
+    try state.attach(target)
     let output = CapturedOutput()
     try target.process(TestRows(AggregateTestSpec.schema, rows).batch(), input: 0, to: output)
     #expect(target.stateSizeBytes > 10_000 * 16)
     try target.advance(to: .maximum, output: output)
     #expect(output.batchSizes == [4096, 4096, 4096, 4096, 3616])
     #expect(output.main.allSatisfy { $0.values[4] == 1 && $0.values[5] == 1 })
-    #expect(target.snapshot().entries.isEmpty)
+    #expect(try state.entries(of: target).isEmpty)
   }
 
   @Test func aRowWithoutStampBehindTheWatermark_isLateWhereNothingIsLeftToAddItTo() throws {
     var test = AggregateTestSpec(.tumble(size: 100, offset: 0))
     test.values = [("n", "count(*)")]
     let target = AggregateOperator.make(try test.spec())
+    let state = TestState()
+    try state.attach(target)
     let output = CapturedOutput()
     try target.advance(to: Watermark(150), output: output)
     let rows = TestRows(AggregateTestSpec.schema).row(at: 99, AggregateTestSpec.row(["id": "a"]))
@@ -243,20 +249,21 @@ import Testing
   @Test func damagedStateIsRefused() throws {
     let spec = try AggregateTestSpec(.tumble(size: 100, offset: 0)).spec()
     let target = AggregateOperator.make(spec)
+    let state = TestState()
+    try state.attach(target)
     let rows = TestRows(AggregateTestSpec.schema).row(at: 50, AggregateTestSpec.row(["id": "a", "x": 4]))
     try target.process(rows.batch(), input: 0, to: CapturedOutput())
-    let sound = target.snapshot()
+    let sound = try state.entries(of: target)
+    let group = try #require(sound.first { $0.key[0] == 0 })
     for (key, value) in [
-      (Array(sound.entries[0].key.prefix(20)), sound.entries[0].value),
-      (sound.entries[0].key, Array(sound.entries[0].value.dropLast())),
-      (sound.entries[0].key, sound.entries[0].value + [0]),
+      (Array(group.key.prefix(20)), group.value), (group.key, Array(group.value.dropLast())),
+      (group.key, group.value + [0]),
     ] {
-      var damaged = StateSnapshot(watermark: sound.watermark)
-      damaged.add(keyGroup: sound.entries[0].keyGroup, table: sound.entries[0].table, key: key, value: value)
-      #expect(throws: OperatorError.self) { try AggregateOperator.make(spec).restore(damaged) }
+      #expect(throws: OperatorError.self) {
+        let restored = AggregateOperator.make(spec)
+        try TestState.holding([(key, value)]).attach(restored)
+        try restored.advance(to: .maximum, output: CapturedOutput())
+      }
     }
-    var twice = sound
-    twice.entries += sound.entries
-    #expect(throws: OperatorError.self) { try AggregateOperator.make(spec).restore(twice) }
   }
 }

@@ -32,7 +32,8 @@ struct StyleTests {
     "Formats": [
       "CSimdJSON", "CCompression", "StreamModel", "Glibc", "Synchronization", "Foundation", "FoundationNetworking",
     ],
-    "State": ["StreamModel", "Glibc"],
+    "RocksStore": ["CRocksDB", "StreamModel", "Glibc"],
+    "State": ["StreamModel", "RocksStore", "Glibc", "Synchronization"],
     "Operators": ["StreamModel", "Expressions", "State", "Glibc"],
     "Checkpoint": ["StreamModel", "State", "Glibc"],
     "weir-bench": ["Formats", "Glibc", "Synchronization"],

@@ -5,11 +5,11 @@
 /// A lock with a condition to wait for, for threads that may block: subtasks run on threads of their own.
 ///
 /// Invariant for `Sendable`: `mutex` and `condition` are initialised once, never moved, and thread-safe by POSIX.
-final class Monitor: @unchecked Sendable {
+package final class Monitor: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-  init() {
+  package init() {
     pthread_mutex_init(mutex, nil)
     var attributes = pthread_condattr_t()
     pthread_condattr_init(&attributes)
@@ -26,17 +26,17 @@ final class Monitor: @unchecked Sendable {
   }
 
   /// Runs `body` under the lock.
-  func locked<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+  package func locked<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return try body()
   }
 
   /// Gives the lock up until someone signals; only inside `locked`. May wake without reason.
-  func wait() { pthread_cond_wait(condition, mutex) }
+  package func wait() { pthread_cond_wait(condition, mutex) }
 
   /// Like `wait()`, for at most `milliseconds`.
-  func wait(milliseconds: Int64) {
+  package func wait(milliseconds: Int64) {
     var deadline = timespec()
     clock_gettime(CLOCK_MONOTONIC, &deadline)
     let nanoseconds = Int64(deadline.tv_nsec) + (milliseconds % 1000) * 1_000_000
@@ -46,15 +46,15 @@ final class Monitor: @unchecked Sendable {
   }
 
   /// Wakes every waiter.
-  func signalAll() { pthread_cond_broadcast(condition) }
+  package func signalAll() { pthread_cond_broadcast(condition) }
 }
 
 /// Clocks.
-enum Clock {
+package enum Clock {
   /// Milliseconds since 1970.
-  static func wallMilliseconds() -> Int64 { read(CLOCK_REALTIME) / 1_000_000 }
+  package static func wallMilliseconds() -> Int64 { read(CLOCK_REALTIME) / 1_000_000 }
   /// Nanoseconds since some fixed point.
-  static func monotonicNanoseconds() -> Int64 { read(CLOCK_MONOTONIC) }
+  package static func monotonicNanoseconds() -> Int64 { read(CLOCK_MONOTONIC) }
 
   private static func read(_ clock: clockid_t) -> Int64 {
     var time = timespec()

@@ -1,0 +1,186 @@
+import State
+import StreamModel
+
+/// What stands before a group's accumulators in the state.
+struct GroupHeader {
+  /// Whether an early result or an upsert is owed.
+  var isChanged = false
+  /// The watermark that its last late row came behind; written only where there can be one.
+  var stamp = EventTimes.minimum
+}
+
+/// Writes groups as entries of a sorted run, and reads entries into groups.
+///
+/// A value is a byte of flags, the stamp where `hasStamps`, and the accumulators: the record as it lies in memory where that
+/// refers to nothing outside itself, what the accumulators encode otherwise.
+struct GroupCodec {
+  let hasStamps: Bool
+  private let buffer = StateKeyBuffer()
+  private let value = Scratch<UInt8>()
+
+  init(hasStamps: Bool) { self.hasStamps = hasStamps }
+
+  private var headerBytes: Int { hasStamps ? 9 : 1 }
+
+  /// Puts `slots` of `store` into `run`, under `prefix`, with `suffix`.
+  func put(
+    _ store: GroupStore, _ slots: [Int32], prefix: [UInt8], suffix: [UInt8], to run: any StateRunWriter,
+    header: ((Int32) -> GroupHeader)?
+  ) throws(StateError) {
+    buffer.setPrefix(prefix)
+    for number in HashOrder.sorted(store.table, slots) {
+      let slot = HashOrder.slot(number)
+      let value = value(store, slot, header?(slot) ?? GroupHeader())
+      var failure: StateError?
+      suffix.withUnsafeBytes { suffix in
+        let key = buffer.make(HashOrder.order(number), store.table.key(slot), suffix: suffix)
+        do throws(StateError) { try run.put(key, value) } catch { failure = error }
+      }
+      if let failure { throw failure }
+    }
+  }
+
+  /// The value of `slot`; valid until the next call.
+  private func value(_ store: GroupStore, _ slot: Int32, _ header: GroupHeader) -> UnsafeRawBufferPointer {
+    guard store.accumulators.isFlat else { return encoded(store, slot, header) }
+    let record = store.accumulators.record(slot)
+    let base = UnsafeMutableRawPointer(value.reserve(headerBytes + record.count))
+    write(header, to: base)
+    if let start = record.baseAddress { (base + headerBytes).copyMemory(from: start, byteCount: record.count) }
+    return UnsafeRawBufferPointer(start: base, count: headerBytes + record.count)
+  }
+
+  private func encoded(_ store: GroupStore, _ slot: Int32, _ header: GroupHeader) -> UnsafeRawBufferPointer {
+    var writer = StateWriter()
+    store.accumulators.encode(slot, to: &writer)
+    let base = UnsafeMutableRawPointer(value.reserve(headerBytes + writer.bytes.count))
+    write(header, to: base)
+    writer.bytes.withUnsafeBytes { bytes in
+      if let start = bytes.baseAddress { (base + headerBytes).copyMemory(from: start, byteCount: bytes.count) }
+    }
+    return UnsafeRawBufferPointer(start: base, count: headerBytes + writer.bytes.count)
+  }
+
+  private func write(_ header: GroupHeader, to base: UnsafeMutableRawPointer) {
+    base.storeBytes(of: header.isChanged ? 1 : 0, as: UInt8.self)
+    if hasStamps { base.storeBytes(of: header.stamp.littleEndian, toByteOffset: 1, as: Int64.self) }
+  }
+
+  /// Reads a value into the empty record of `slot`.
+  func read(
+    _ value: UnsafeRawBufferPointer, into slot: Int32, of accumulators: AccumulatorStore
+  ) throws(StateError) -> GroupHeader {
+    guard value.count >= headerBytes else { throw .malformed("a group of \(value.count) bytes") }
+    var header = GroupHeader(isChanged: value[0] & 1 != 0)
+    if hasStamps { header.stamp = Int64(littleEndian: value.loadUnaligned(fromByteOffset: 1, as: Int64.self)) }
+    let content = UnsafeRawBufferPointer(rebasing: value[headerBytes...])
+    if accumulators.isFlat {
+      guard accumulators.load(content, into: slot) else { throw .malformed("a group of \(value.count) bytes") }
+      return header
+    }
+    var reader = StateReader([UInt8](content))
+    try accumulators.decode(slot, from: &reader)
+    guard reader.isAtEnd else { throw .malformed("a group goes on after its end") }
+    return header
+  }
+}
+
+extension GroupStore {
+  /// The keys of `rows` that are not here.
+  func missing(_ rows: UnsafePointer<Int32>, count: Int, _ keys: KeyBatch) -> GroupTable {
+    let missing = GroupTable()
+    for index in 0..<count {
+      let row = Int(rows[index])
+      if table.slot(of: keys.key(row), hash: keys.hashes[row]) >= 0 { continue }
+      _ = missing.insert(keys.key(row), hash: keys.hashes[row])
+    }
+    return missing
+  }
+
+  /// The keys of `other` that are not here.
+  func missing(_ other: GroupTable) -> GroupTable {
+    let missing = GroupTable()
+    for slot in 0..<Int32(other.slotCount) {
+      let key = other.key(slot)
+      let hash = KeyEncoder.hash(key)
+      if table.slot(of: key, hash: hash) < 0 { _ = missing.insert(key, hash: hash) }
+    }
+    return missing
+  }
+
+  /// Reads the groups with the keys of `wanted`, none of which is here, from the state. `note` is told of each.
+  func load(
+    _ wanted: GroupTable, prefix: [UInt8], from state: OperatorState, _ codec: GroupCodec,
+    note: (Int32, GroupHeader) -> Void
+  ) throws(StateError) {
+    guard wanted.count > 0 else { return }
+    let order = HashOrder.sorted(wanted, [Int32](0..<Int32(wanted.slotCount)))
+    let keys = order.map { number in
+      let key = wanted.key(HashOrder.slot(number))
+      return StateKey.make(prefix, key, hash: KeyEncoder.hash(key))
+    }
+    for (number, value) in zip(order, try state.get(keys)) {
+      if let value { try add(wanted.key(HashOrder.slot(number)), value, codec, note: note) }
+    }
+  }
+
+  /// Puts a group that was read from the state here, where it is not yet.
+  func add(
+    _ key: UnsafeRawBufferPointer, _ value: [UInt8], _ codec: GroupCodec, note: (Int32, GroupHeader) -> Void
+  ) throws(StateError) {
+    let slot = insert(key, hash: KeyEncoder.hash(key))
+    var result: Result<GroupHeader, StateError>?
+    value.withUnsafeBytes { value in
+      result = Result { () throws(StateError) in try codec.read(value, into: slot, of: accumulators) }
+    }
+    if let header = try result?.get() { note(slot, header) }
+  }
+}
+
+/// Combines partial aggregates that are read from the state into the groups of a store. One owner.
+final class PartialMerge {
+  private let plan: AggregatePlan
+  private let codec: GroupCodec
+  /// Partial aggregates of groups that the target has already, to be combined with `targets`.
+  private var staging: AccumulatorStore?
+  private var targets: [Int32] = []
+
+  private static let limit = 4096
+
+  init(_ plan: AggregatePlan, _ codec: GroupCodec) {
+    self.plan = plan
+    self.codec = codec
+  }
+
+  /// Adds the partial aggregate `value` of `key`, later than those added before, to `target`, which is the same until `finish`.
+  func add(
+    _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to target: GroupStore
+  ) throws(StateError) {
+    let before = target.count
+    let slot = target.insert(key, hash: KeyEncoder.hash(key))
+    if target.count > before {
+      _ = try codec.read(value, into: slot, of: target.accumulators)
+      return
+    }
+    let staging = staging ?? AccumulatorStore(plan)
+    self.staging = staging
+    staging.grow(to: targets.count + 1)
+    _ = try codec.read(value, into: Int32(targets.count), of: staging)
+    targets.append(slot)
+    if targets.count == PartialMerge.limit { finish(target) }
+  }
+
+  /// Combines what was added.
+  func finish(_ target: GroupStore) {
+    guard let staging, !targets.isEmpty else { return }
+    let sources = targets.indices.map { Int32($0) }
+    targets.withUnsafeBufferPointer { targets in
+      sources.withUnsafeBufferPointer { sources in
+        guard let targets = targets.baseAddress, let source = sources.baseAddress else { return }
+        target.accumulators.merge(SlotPairs(targets: targets, sources: source, count: sources.count), from: staging)
+      }
+    }
+    for source in sources { staging.clear(source) }
+    targets.removeAll(keepingCapacity: true)
+  }
+}

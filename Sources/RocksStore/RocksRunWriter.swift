@@ -1,0 +1,48 @@
+import CRocksDB
+
+/// Writes a sorted run: an SST file whose keys were put in ascending order, each once. One owner.
+///
+/// `finish` makes the file durable; `RocksDatabase.ingest` then takes it over.
+package final class RocksRunWriter {
+  private let writer: OpaquePointer
+  package let path: String
+
+  init(options: OpaquePointer, environment: OpaquePointer, path: String) throws(RocksError) {
+    self.path = path
+    writer = rocksdb_sstfilewriter_create(environment, options)
+    do {
+      try RocksError.checked { rocksdb_sstfilewriter_open(writer, path, $0) }
+    } catch {
+      rocksdb_sstfilewriter_destroy(writer)
+      throw error
+    }
+  }
+
+  deinit { rocksdb_sstfilewriter_destroy(writer) }
+
+  /// Adds an entry; `key` is greater than the last one.
+  package func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(RocksError) {
+    var message: UnsafeMutablePointer<CChar>?
+    rocksdb_sstfilewriter_put(
+      writer, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count,
+      value.baseAddress?.assumingMemoryBound(to: CChar.self), value.count, &message)
+    if let message { try fail(message) }
+  }
+
+  /// Adds a deletion of `key`, which is greater than the last one.
+  package func delete(_ key: UnsafeRawBufferPointer) throws(RocksError) {
+    var message: UnsafeMutablePointer<CChar>?
+    rocksdb_sstfilewriter_delete(writer, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, &message)
+    if let message { try fail(message) }
+  }
+
+  private func fail(_ message: UnsafeMutablePointer<CChar>) throws(RocksError) {
+    defer { rocksdb_free(message) }
+    throw RocksError("\(path): \(String(cString: message))")
+  }
+
+  /// Writes the rest and makes the file durable.
+  package func finish() throws(RocksError) {
+    try RocksError.checked { rocksdb_sstfilewriter_finish(writer, $0) }
+  }
+}
