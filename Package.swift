@@ -28,6 +28,7 @@ let package = Package(
       cxxSettings: [.unsafeFlags(["-O3", "-std=c++17", "-fno-rtti"])],
       linkerSettings: [.linkedLibrary("simdjson")]),
     .systemLibrary(name: "CCompression"),
+    .systemLibrary(name: "CGlibc"),
     module("StreamModel"),
     module("Expressions", ["StreamModel"]),
     module("Formats", ["CSimdJSON", "CCompression", "StreamModel"]),
@@ -36,7 +37,7 @@ let package = Package(
     module("State", ["StreamModel", "RocksStore"]),
     module("Operators", ["StreamModel", "Expressions", "State"]),
     module("Checkpoint", ["StreamModel", "State"]),
-    module("Connectors", ["StreamModel", "Expressions", "Formats"]),
+    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats"]),
     module(
       "Topology",
       ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
@@ -46,7 +47,7 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "StreamModel", "Formats", "Connectors", "Topology", "Runtime",
+        "CGlibc", "StreamModel", "Formats", "Connectors", "Topology", "Runtime",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
     .executableTarget(name: "weir-bench", dependencies: ["Formats"], swiftSettings: strict),
@@ -59,7 +60,8 @@ let package = Package(
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
     tests("ConnectorsTests", ["Connectors", "Formats", "StreamModel"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
-    tests("RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "StreamModel", "TestSupport"]),
+    tests(
+      "RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", []),
     tests("EndToEndTests", []),
   ],

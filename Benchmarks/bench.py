@@ -65,6 +65,28 @@ COLUMNS = (
 )
 
 
+def busy_share(seconds=0.5):
+    """The share of the processors that is in use, by anybody, over a moment."""
+    def read():
+        with open("/proc/stat") as file:
+            ticks = [int(word) for word in file.readline().split()[1:]]
+        return ticks[3] + ticks[4], sum(ticks[:8])
+    idle, total = read()
+    time.sleep(seconds)
+    idle_then, total_then = read()
+    return 1 - (idle_then - idle) / max(1, total_then - total)
+
+
+def wait_until_quiet(patience=60):
+    """Waits until nobody else uses the processors; says so when that does not come. Returns whether it came."""
+    deadline = time.monotonic() + patience
+    while (share := busy_share()) > 0.03:
+        if time.monotonic() > deadline:
+            print(f"  (others use {share:.0%} of the processors: figures of this round are too low)")
+            return False
+    return True
+
+
 def weir(work, name, data, parallelism, window, key, fmt="json", cpus=None):
     """Runs one topology; returns seconds of the whole process and its peak memory in MB."""
     shutil.rmtree(f"{work}/out-{name}", ignore_errors=True)
@@ -144,6 +166,7 @@ def small(work, rows, rounds):
     memory = []
     reader = f"read_json('{data}', format='newline_delimited', {COLUMNS})"
     for _ in range(rounds):
+        wait_until_quiet(60 if rounds > 1 else 0)
         figures["limit"].append(walk(data, 1))
         seconds, peak = weir(work, "hourly2", data, 2, hourly, "account_id, service")
         figures["weir2"].append(rows / seconds)
@@ -186,6 +209,7 @@ def large(work, files, rows_per_file):
     data = f"{work}/csv"
     subprocess.run([WEIR, "generate", "--rows", str(files * rows_per_file), "--accounts", "100000", "--seed", "7",
                     "--records-per-second", "350", "--format", "csv", "--files", str(files), "--output", data], check=True)
+    wait_until_quiet(60 if files > 100 else 0)
     seconds, peak = weir(work, "large", data, 2, "{tumble: 1h}", "account_id, service", fmt="csv")
     total = sum(row["records"] for row in results(work, "large"))
     if total != files * rows_per_file:

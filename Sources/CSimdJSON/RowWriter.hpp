@@ -276,15 +276,37 @@ class RowWriter {
     }
   }
 
+  /// The nullable fields that the last record with missing fields lacked: feeds leave out the same ones again and again.
+  Area<uint32_t> absent;
+
   /// Makes missing fields null; whether that was possible and nothing else is at fault.
   bool complete() {
+    if (WEIR_LIKELY(areTheLastAbsent())) {
+      for (size_t index = 0; index < absent.count; ++index) fields[absent.items[index]].setNull(row);
+      return failingCount == 0;
+    }
+    absent.count = 0;
     for (size_t index = 0; index < fieldCount; ++index) {
       Field &field = fields[index];
       if (field.seen == generation) continue;
-      if (field.nullable) field.setNull(row);
-      else fail(field, WEIR_IS_MISSING, bytes, 0);
+      if (field.nullable) {
+        field.setNull(row);
+        *absent.reserve(1) = uint32_t(index);
+        ++absent.count;
+      } else {
+        fail(field, WEIR_IS_MISSING, bytes, 0);
+      }
     }
     return failingCount == 0;
+  }
+
+  /// Whether exactly the fields in `absent` are missing: as many were seen as there are others, and none of these.
+  bool areTheLastAbsent() const {
+    if (seenCount + absent.count != fieldCount) return false;
+    for (size_t index = 0; index < absent.count; ++index) {
+      if (fields[absent.items[index]].seen == generation) return false;
+    }
+    return true;
   }
 
   weir_failure firstFailure() const {

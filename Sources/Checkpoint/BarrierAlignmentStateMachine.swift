@@ -9,6 +9,9 @@
 ///   only open channel.
 /// - *aligning(n)*: barrier *n* has come on some channels, which are held back. Goes to *flowing* when it has come on the
 ///   rest, or when they have ended, or when *n* is cancelled.
+///
+/// Barriers of a cancelled checkpoint may still be under way when it is cancelled, whether or not any of them has come
+/// here: they go no further.
 package struct BarrierAlignmentStateMachine: Equatable, Sendable {
   package enum Action: Equatable, Sendable {
     /// Nothing to do.
@@ -31,6 +34,8 @@ package struct BarrierAlignmentStateMachine: Equatable, Sendable {
   private var state = State.flowing
   private var open: Set<Int>
   private var lastID: Int64
+  /// The highest checkpoint that was given up; nil before the first.
+  private var cancelledID: Int64?
 
   /// `lastID`: the checkpoint the job was restored from, 0 for none.
   package init(channelCount: Int, lastID: Int64 = 0) {
@@ -41,6 +46,7 @@ package struct BarrierAlignmentStateMachine: Equatable, Sendable {
   /// Barrier `id` has come on `channel`.
   package mutating func receiveBarrier(_ id: Int64, channel: Int) -> Action {
     guard open.contains(channel) else { return .fault("barrier \(id) on channel \(channel), which has ended") }
+    if let cancelledID, id <= cancelledID { return .none }
     switch state {
     case .flowing:
       guard id > lastID else { return .fault("barrier \(id) after checkpoint \(lastID)") }
@@ -71,11 +77,11 @@ package struct BarrierAlignmentStateMachine: Equatable, Sendable {
     return finish(id, held)
   }
 
-  /// Checkpoint `id` is given up. Barriers of it that are still under way must not be sent on by anyone.
+  /// Checkpoint `id`, and any before it, is given up. Must come before barrier `id + 1` on any channel.
   package mutating func cancel(_ id: Int64) -> Action {
-    guard case .aligning(let current, let held) = state, current == id else { return .none }
+    cancelledID = max(id, cancelledID ?? id)
+    guard case .aligning(let current, let held) = state, current <= id else { return .none }
     state = .flowing
-    lastID = id
     return .release(held.sorted())
   }
 }

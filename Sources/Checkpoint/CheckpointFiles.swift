@@ -4,7 +4,10 @@ import StreamModel
 /// The files of checkpoints: reading, writing and making durable, with errors that name the place.
 package enum CheckpointFiles {
   static func error(_ path: String, _ what: String) -> CheckpointError {
-    CheckpointError("\(path): \(what): \(String(cString: strerror(errno)))")
+    let code = errno
+    return CheckpointError(
+      "\(path): \(what): \(String(cString: strerror(code)))",
+      isRetriable: [ENOSPC, EDQUOT, EMFILE, ENFILE, EIO, ESTALE, EBUSY, ENOMEM].contains(code))
   }
 
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

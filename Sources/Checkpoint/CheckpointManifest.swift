@@ -95,12 +95,14 @@ package struct CheckpointManifest: Equatable, Sendable {
   package let parts: [Part]
   /// What lies in the checkpoint's folder `state`.
   package let files: [File]
+  package let counters: Counters
 
   package init(
     id: Int64, topology: String, createdAt: Int64, isComplete: Bool, sources: [Source], operators: [Operator],
-    parts: [Part], files: [File]
+    parts: [Part], files: [File], counters: Counters
   ) {
     self.files = files
+    self.counters = counters
     self.id = id
     self.topology = topology
     self.createdAt = createdAt

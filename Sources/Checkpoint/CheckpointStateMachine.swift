@@ -94,6 +94,12 @@ package struct CheckpointStateMachine: Equatable, Sendable {
     return .inject(id: id)
   }
 
+  /// Whether acknowledgements of checkpoint `id` are being gathered.
+  package func isCollecting(_ id: Int64) -> Bool {
+    if case .collecting(id, _, _) = state { return true }
+    return false
+  }
+
   /// `participant` has done its part of checkpoint `id`.
   package mutating func acknowledge(_ id: Int64, by participant: Int, now: Int64) -> Action {
     guard case .collecting(id, var missing, let began) = state else { return .none }

@@ -7,10 +7,13 @@ package struct CheckpointError: Error, Equatable, Sendable, CustomStringConverti
   package let description: String
   /// Whether a checkpoint may have been committed all the same: only a new start can tell.
   package let isOutcomeUnknown: Bool
+  /// Whether it may pass by itself (a full disk), as opposed to damage or a mistake.
+  package let isRetriable: Bool
 
-  package init(_ description: String, isOutcomeUnknown: Bool = false) {
+  package init(_ description: String, isOutcomeUnknown: Bool = false, isRetriable: Bool = false) {
     self.description = description
     self.isOutcomeUnknown = isOutcomeUnknown
+    self.isRetriable = isRetriable || isOutcomeUnknown
   }
 }
 

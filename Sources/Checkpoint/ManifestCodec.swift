@@ -27,6 +27,7 @@ enum ManifestCodec {
       writer.write(Int64(file.sizeBytes))
       writer.write(Int64(bitPattern: file.checksum))
     }
+    manifest.counters.encode(to: &writer)
     let content = magic + [version] + writer.bytes
     return content + hash(content[...])
   }
@@ -80,9 +81,10 @@ enum ManifestCodec {
     let operators = try readList(&reader, decodeOperator)
     let parts = try readList(&reader, decodePart)
     let files = try readList(&reader, decodeFile)
+    let counters = try CheckpointManifest.Counters(from: &reader)
     return CheckpointManifest(
       id: id, topology: topology, createdAt: createdAt, isComplete: isComplete, sources: sources,
-      operators: operators, parts: parts, files: files)
+      operators: operators, parts: parts, files: files, counters: counters)
   }
 
   private static func readList<Element>(

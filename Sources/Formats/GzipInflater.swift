@@ -5,6 +5,8 @@ package final class GzipInflater: StreamInflater {
   private let stream: UnsafeMutablePointer<z_stream>
   private var state = State.betweenMembers
   private var position: Int64 = 0
+  /// What was found behind the bytes given last; thrown by the next call.
+  private var failure: FormatError?
 
   private enum State {
     /// Nothing is begun: a member, padding or the end may follow. Goes to `inMember` at the next byte that is not zero.
@@ -32,6 +34,7 @@ package final class GzipInflater: StreamInflater {
   package func inflate(
     from source: UnsafeBufferPointer<UInt8>, into target: UnsafeMutableBufferPointer<UInt8>
   ) throws(FormatError) -> (consumed: Int, produced: Int, isAtEnd: Bool) {
+    if let failure { throw failure }
     var consumed = 0
     var produced = 0
     while produced < target.count {
@@ -41,12 +44,17 @@ package final class GzipInflater: StreamInflater {
         inflateReset(stream)
         state = .inMember
       }
-      let step = try step(
+      let step = step(
         UnsafeBufferPointer(rebasing: source[consumed...]), UnsafeMutableBufferPointer(rebasing: target[produced...]))
       advance(&consumed, step.consumed)
       produced += step.produced
+      if step.isCorrupt {
+        failure = corrupt()
+        break
+      }
       if step.consumed == 0 && step.produced == 0 && state == .inMember { break }
     }
+    if let failure, consumed == 0, produced == 0 { throw failure }
     return (consumed, produced, state == .betweenMembers)
   }
 
@@ -64,7 +72,7 @@ package final class GzipInflater: StreamInflater {
 
   private func step(
     _ source: UnsafeBufferPointer<UInt8>, _ target: UnsafeMutableBufferPointer<UInt8>
-  ) throws(FormatError) -> (consumed: Int, produced: Int) {
+  ) -> (consumed: Int, produced: Int, isCorrupt: Bool) {
     let input = min(source.count, GzipInflater.maxPieceBytes)
     let output = min(target.count, GzipInflater.maxPieceBytes)
     stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
@@ -72,12 +80,9 @@ package final class GzipInflater: StreamInflater {
     stream.pointee.next_out = target.baseAddress
     stream.pointee.avail_out = UInt32(output)
     let code = CCompression.inflate(stream, Z_NO_FLUSH)
-    switch code {
-    case Z_STREAM_END: state = .betweenMembers
-    case Z_OK, Z_BUF_ERROR: break
-    default: throw corrupt()
-    }
-    return (input - Int(stream.pointee.avail_in), output - Int(stream.pointee.avail_out))
+    if code == Z_STREAM_END { state = .betweenMembers }
+    let isSound = code == Z_STREAM_END || code == Z_OK || code == Z_BUF_ERROR
+    return (input - Int(stream.pointee.avail_in), output - Int(stream.pointee.avail_out), !isSound)
   }
 
   private func corrupt() -> FormatError {

@@ -1,9 +1,13 @@
 import State
 import StreamModel
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// The accumulators of many groups, by slot.
 ///
-/// A slot's record is all zeros, the empty aggregate, until its first row. Growing copies the records; what is new is
+/// A slot's record is all zeros, the empty aggregate, until its first row. What is new is
 /// written only as slots are handed out, so that reserved memory costs nothing.
 final class AccumulatorStore {
   private let plan: AggregatePlan
@@ -24,10 +28,10 @@ final class AccumulatorStore {
     releasing = accumulators.filter(\.needsRelease)
     isFlat = releasing.isEmpty
     latestTime = plan.latestTimeOffset.map { LatestTimeAccumulator(offset: $0) }
-    base = .allocate(byteCount: 16 * plan.recordStride, alignment: 16)
+    base = GrowingMemory.resized(nil, to: 16 * plan.recordStride)
   }
 
-  deinit { base.deallocate() }
+  deinit { free(base) }
 
   private var all: [any Accumulator] {
     if let latestTime { accumulators + [latestTime] } else { accumulators }
@@ -42,10 +46,7 @@ final class AccumulatorStore {
     guard count > slotCount else { return }
     if count > capacity {
       capacity = max(count, capacity * 2)
-      let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * plan.recordStride, alignment: 16)
-      larger.copyMemory(from: base, byteCount: slotCount * plan.recordStride)
-      base.deallocate()
-      base = larger
+      base = GrowingMemory.resized(base, to: capacity * plan.recordStride)
     }
     (base + slotCount * plan.recordStride).initializeMemory(
       as: UInt8.self, repeating: 0, count: (count - slotCount) * plan.recordStride)

@@ -84,7 +84,7 @@ struct ExactSum {
     }
     var sum = 0.0
     if column.type.layout == .int128 {
-      for row in 0..<count { sum += Double(column.int128s[row].magnitude) }
+      for row in 0..<count { sum += column.int128s[row].approximateMagnitude }
     } else {
       for row in 0..<count { sum += abs(Double(column.int64s[row])) }
     }
@@ -93,7 +93,7 @@ struct ExactSum {
 
   func magnitude(_ records: RecordArea, slotCount: Int) -> Double {
     var sum = 0.0
-    for slot in 0..<Int32(slotCount) { sum += Double(load(records, slot).magnitude) }
+    for slot in 0..<Int32(slotCount) { sum += load(records, slot).approximateMagnitude }
     return sum
   }
 
@@ -105,6 +105,15 @@ struct ExactSum {
       sum = next
     }
     return !limit.admits(sum)
+  }
+}
+
+extension Int128 {
+  /// The absolute value, to the precision of a double.
+  fileprivate var approximateMagnitude: Double {
+    let magnitude = magnitude
+    let upper = Double(UInt64(truncatingIfNeeded: magnitude >> 64))
+    return upper * 0x1p64 + Double(UInt64(truncatingIfNeeded: magnitude))
   }
 }
 

@@ -60,14 +60,14 @@ final class GroupTable {
     arenaCapacityWords = locationCapacity * 3
     buckets = .allocate(capacity: bucketCount)
     buckets.initialize(repeating: 0, count: bucketCount)
-    locations = .allocate(capacity: locationCapacity)
-    arena = .allocate(byteCount: arenaCapacityWords * 8, alignment: 16)
+    locations = GrowingMemory.resized(nil, to: locationCapacity * 8).assumingMemoryBound(to: UInt64.self)
+    arena = GrowingMemory.resized(nil, to: arenaCapacityWords * 8)
   }
 
   deinit {
     buckets.deallocate()
-    locations.deallocate()
-    arena.deallocate()
+    free(locations)
+    free(arena)
   }
 
   var sizeBytes: Int { bucketCount * 8 + locationCapacity * 8 + arenaCapacityWords * 8 + freeSlots.count * 4 }
@@ -199,11 +199,8 @@ final class GroupTable {
   }
 
   private func growLocations() {
-    let larger = UnsafeMutablePointer<UInt64>.allocate(capacity: locationCapacity * 2)
-    larger.update(from: locations, count: slotCount)
-    locations.deallocate()
-    locations = larger
     locationCapacity *= 2
+    locations = GrowingMemory.resized(locations, to: locationCapacity * 8).assumingMemoryBound(to: UInt64.self)
   }
 
   /// Copies `key` into the arena and returns its location.
@@ -220,10 +217,7 @@ final class GroupTable {
 
   private func growArena(_ words: Int) {
     let capacity = arenaCapacityWords * 2 + words
-    let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * 8, alignment: 16)
-    larger.copyMemory(from: arena, byteCount: arenaWords * 8)
-    arena.deallocate()
-    arena = larger
+    arena = GrowingMemory.resized(arena, to: capacity * 8)
     arenaCapacityWords = capacity
   }
 
@@ -268,7 +262,7 @@ final class GroupTable {
   private func compact() {
     let old = arena
     arenaCapacityWords = max(64, (arenaWords - garbageWords) * 2)
-    arena = .allocate(byteCount: arenaCapacityWords * 8, alignment: 16)
+    arena = GrowingMemory.resized(nil, to: arenaCapacityWords * 8)
     arenaWords = 0
     garbageWords = 0
     for slot in 0..<slotCount where locations[slot] != GroupTable.freeLocation {
@@ -276,6 +270,6 @@ final class GroupTable {
       locations[slot] = store(
         UnsafeRawBufferPointer(start: old + Int(location >> 32) * 8, count: Int(location & 0xFFFF_FFFF)))
     }
-    old.deallocate()
+    free(old)
   }
 }

@@ -25,16 +25,11 @@ final class JoinBucket {
     let offset: Int
   }
 
-  init() { arena = JoinBucket.resized(nil, to: arenaCapacity) }
+  init() { arena = GrowingMemory.resized(nil, to: arenaCapacity) }
 
   deinit { free(arena) }
 
   var sizeBytes: Int { arenaCapacity + waiting.capacity * MemoryLayout<Waiting>.stride + heads.sizeBytes }
-
-  private static func resized(_ memory: UnsafeMutableRawPointer?, to bytes: Int) -> UnsafeMutableRawPointer {
-    guard let resized = realloc(memory, bytes) else { fatalError("out of memory: \(bytes) bytes of joined rows") }
-    return resized
-  }
 
   /// The bucket as it is now, for loops of lookups; valid until the next `add` and while the bucket lives.
   var lookup: StoredRowLookup { StoredRowLookup(heads: heads.lookup, arena: arena) }
@@ -50,7 +45,7 @@ final class JoinBucket {
     let bytes = (StoredRow.headerBytes + length + 7) & ~7
     if offset + bytes > arenaCapacity {
       arenaCapacity = max(arenaCapacity * 2, offset + bytes)
-      arena = JoinBucket.resized(arena, to: arenaCapacity)
+      arena = GrowingMemory.resized(arena, to: arenaCapacity)
     }
     arenaCount += bytes
     latest = max(latest, time)

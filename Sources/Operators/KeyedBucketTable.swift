@@ -28,7 +28,7 @@ final class KeyedBucketTable {
     slotBits = 6
     slots = KeyedBucketTable.makeSlots(1 << 6)
     arenaCapacity = 1 << 11
-    arena = KeyedBucketTable.resized(nil, to: arenaCapacity)
+    arena = GrowingMemory.resized(nil, to: arenaCapacity)
   }
 
   deinit {
@@ -41,11 +41,6 @@ final class KeyedBucketTable {
   private static func makeSlots(_ count: Int) -> UnsafeMutablePointer<UInt64> {
     guard let memory = calloc(count, 8) else { fatalError("out of memory: a key table of \(count) slots") }
     return memory.assumingMemoryBound(to: UInt64.self)
-  }
-
-  private static func resized(_ memory: UnsafeMutableRawPointer?, to bytes: Int) -> UnsafeMutableRawPointer {
-    guard let resized = realloc(memory, bytes) else { fatalError("out of memory: \(bytes) bytes of keys") }
-    return resized
   }
 
   /// Brings the slots of these hashes into the cache: loads that don't wait for one another, before finds that do.
@@ -97,7 +92,7 @@ final class KeyedBucketTable {
   private func growArena(_ needed: Int) {
     arenaCapacity = max(arenaCapacity * 2, arenaCount + needed)
     precondition(arenaCapacity / 8 < Int(UInt32.max), "a key table holds at most 32 GiB")
-    arena = KeyedBucketTable.resized(arena, to: arenaCapacity)
+    arena = GrowingMemory.resized(arena, to: arenaCapacity)
   }
 
   /// Every key and its value, in the order of insertion.

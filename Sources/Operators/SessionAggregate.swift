@@ -78,6 +78,7 @@ final class SessionAggregate: WholeStateOperator {
 
   func process(_ batch: RecordBatch, input: Int, to output: any OperatorOutput) throws(OperatorError) {
     var failures = inputs.evaluate(batch)
+    WindowRange.addFailures(of: batch, sessionGap: gap, to: &failures)
     encoder.encode(batch)
     judgesOverflow = !overflowGuard.admits(inputs, rows: batch.count) { [accumulators] }
     let rows = rows.reserve(batch.count)

@@ -185,7 +185,7 @@ final class WindowAggregate: StreamOperator {
     if failed > failures.count {
       let known = Set(failures.map(\.row))
       for row in 0..<batch.count where paneOf[row] == WindowAggregate.failed && !known.contains(row) {
-        let reason = assigner.fault(ofContext: contexts?[row] ?? 0) ?? "the row has no window"
+        let reason = assigner.fault(ofContext: contexts?[row] ?? 0) ?? WindowRange.reason
         failures.append(RowFailure(row: row, reason: reason))
       }
       failures.sort { $0.row < $1.row }
@@ -207,13 +207,18 @@ final class WindowAggregate: StreamOperator {
     guard let span = assigner.span(at: time, context: context) else {
       return CachedSpan(pane: WindowAggregate.late)
     }
+    guard WindowRange.holds(span.key, of: assigner) else {
+      return CachedSpan(from: span.from, until: span.until, pane: WindowAggregate.failed)
+    }
     return CachedSpan(from: span.from, until: span.until, pane: position(of: span.key))
   }
 
   /// The pane of a row that is behind.
   private func pane(at time: EventTime, behind stamp: EventTime, context: Int32) -> Int32 {
     if assigner.fault(ofContext: context) != nil { return WindowAggregate.failed }
-    guard let span = assigner.span(at: time, context: context),
+    let span = assigner.span(at: time, context: context)
+    if let span, !WindowRange.holds(span.key, of: assigner) { return WindowAggregate.failed }
+    guard let span,
       let key = assigner.pane(span.key, behind: stamp, lateness: lateness)
     else { return WindowAggregate.late }
     return position(of: key)

@@ -10,8 +10,7 @@ package final class RocksCursor {
   private let options: OpaquePointer
   private let bound: UnsafeMutablePointer<CChar>
 
-  init(database: RocksDatabase, _ handle: OpaquePointer, _ family: OpaquePointer, upperBound: [UInt8], isSweep: Bool)
-  {
+  init(database: RocksDatabase, _ handle: OpaquePointer, _ family: OpaquePointer, upperBound: [UInt8], isSweep: Bool) {
     self.database = database
     bound = .allocate(capacity: max(1, upperBound.count))
     for (index, byte) in upperBound.enumerated() { bound[index] = CChar(bitPattern: byte) }

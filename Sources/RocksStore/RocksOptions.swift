@@ -64,7 +64,8 @@ final class RocksOptions {
     rocksdb_block_based_options_set_format_version(table, 5)
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
     rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1)
-    rocksdb_block_based_options_set_index_type(table, Int32(rocksdb_block_based_table_index_type_two_level_index_search))
+    rocksdb_block_based_options_set_index_type(
+      table, Int32(rocksdb_block_based_table_index_type_two_level_index_search))
     rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1)
     if kind == .lookups {
       rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10))

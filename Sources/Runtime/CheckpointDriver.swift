@@ -22,6 +22,7 @@ final class CheckpointDriver: @unchecked Sendable {
   private let monitor = Monitor()
   private var machine: CheckpointStateMachine
   private var sources: [SourceCoordinator] = []
+  private var inboxes: [Inbox] = []
   private var openSources: Int
   /// Reports of the checkpoint under way, of participants that have ended, and parts that no checkpoint has committed yet.
   private var reports: [Int: SubtaskReport] = [:]
@@ -33,6 +34,7 @@ final class CheckpointDriver: @unchecked Sendable {
   private var isComplete = true
   private var isAborted = false
   private var failure: String?
+  private var lastFailure: String?
 
   struct Settings {
     let topology: String
@@ -42,6 +44,8 @@ final class CheckpointDriver: @unchecked Sendable {
     let timing: CheckpointStateMachine.Settings
     /// By step and role: what a state fits.
     let signatures: [String: String]
+    /// What earlier runs of the job counted.
+    let counted: CheckpointManifest.Counters
     /// Gives parts of a sink their final names.
     let commit: @Sendable ([CheckpointManifest.Part]) throws(ConnectorError) -> Void
   }
@@ -60,20 +64,35 @@ final class CheckpointDriver: @unchecked Sendable {
     participantsLeft = settings.participantCount
     machine = CheckpointStateMachine(
       settings: settings.timing, participantCount: settings.participantCount, lastID: lastID,
-      now: Clock.wallMilliseconds())
+      now: CheckpointDriver.now())
   }
 
-  /// The sources to let barriers into; before `run`.
-  func attach(_ sources: [SourceCoordinator]) { self.sources = sources }
+  /// The sources to let barriers into, and the inboxes of all subtasks that align them; before `run`.
+  func attach(_ sources: [SourceCoordinator], _ inboxes: [Inbox]) {
+    self.sources = sources
+    self.inboxes = inboxes
+  }
+
+  /// Ms of a clock that nobody sets.
+  private static func now() -> Int64 { Clock.monotonicNanoseconds() / 1_000_000 }
+
+  /// Checkpoints of this run so far.
+  var outcomes: CheckpointOutcomes {
+    monitor.locked {
+      CheckpointOutcomes(
+        committedCount: machine.committedCount, failedCount: machine.failedCount, lastFailure: lastFailure)
+    }
+  }
 
   // MARK: Reports
 
   /// `participant` has done its part of checkpoint `id`.
   func acknowledge(_ id: Int64, by participant: Int, _ report: SubtaskReport) {
     monitor.locked {
-      reports[participant] = report
+      // One that was given up is no report of the next, but its output is there and waits for that.
+      if machine.isCollecting(id) { reports[participant] = report }
       uncommitted.append(PendingOutput(participant: participant, isLast: false, parts: report.parts))
-      handle(machine.acknowledge(id, by: participant, now: Clock.wallMilliseconds()))
+      handle(machine.acknowledge(id, by: participant, now: CheckpointDriver.now()))
     }
   }
 
@@ -85,7 +104,7 @@ final class CheckpointDriver: @unchecked Sendable {
       participantsLeft -= 1
       if report.source != nil { openSources -= 1 }
       self.isComplete = self.isComplete && isComplete
-      handle(machine.end(participant, now: Clock.wallMilliseconds()))
+      handle(machine.end(participant, now: CheckpointDriver.now()))
       monitor.signalAll()
     }
   }
@@ -105,7 +124,12 @@ final class CheckpointDriver: @unchecked Sendable {
       reports = [:]
       for source in sources { source.requestBarrier(id) }
     case .commit(let id): commitDue = commit(id, isComplete: false, isNumbered: true)
-    case .cancel(let id, _): store?.giveUp(id)
+    case .cancel(let id, let reason):
+      lastFailure = reason
+      for source in sources { source.withdrawBarrier(id) }
+      // Before the next barrier is let in: whoever holds channels back for this one lets them go.
+      for inbox in inboxes { inbox.cancelCheckpoint(id) }
+      store?.giveUp(id)
     case .restart(let reason): failure = reason
     }
     monitor.signalAll()
@@ -128,6 +152,7 @@ final class CheckpointDriver: @unchecked Sendable {
     /// The watermark of each operator over all its subtasks.
     let states: [SubtaskReport.OperatorState]
     let parts: [CheckpointManifest.Part]
+    let counters: CheckpointManifest.Counters
     /// What of the output so far stays for the next one, and how much output there was.
     let kept: [PendingOutput]
     let seen: Int
@@ -143,13 +168,13 @@ final class CheckpointDriver: @unchecked Sendable {
       } catch let error as CheckpointError {
         guard commit.isNumbered, !error.isOutcomeUnknown else { throw JobError.checkpoint(error) }
         monitor.locked {
-          handle(machine.commitFailed(commit.id, reason: error.description, now: Clock.wallMilliseconds()))
+          handle(machine.commitFailed(commit.id, reason: error.description, now: CheckpointDriver.now()))
         }
         continue
       }
       monitor.locked {
         uncommitted = commit.kept + uncommitted.dropFirst(commit.seen)
-        machine.committed(commit.id, now: Clock.wallMilliseconds())
+        machine.committed(commit.id, now: CheckpointDriver.now())
       }
       if !commit.isNumbered { return }
     }
@@ -201,7 +226,8 @@ final class CheckpointDriver: @unchecked Sendable {
     }
     return CheckpointManifest(
       id: commit.id, topology: settings.topology, createdAt: Clock.wallMilliseconds(), isComplete: commit.isComplete,
-      sources: commit.sources, operators: operators, parts: commit.parts, files: files)
+      sources: commit.sources, operators: operators, parts: commit.parts, files: files,
+      counters: commit.counters)
   }
 
   private func nextCommit() throws -> Commit? {
@@ -236,7 +262,7 @@ final class CheckpointDriver: @unchecked Sendable {
   private func waitOrTick() {
     // Once every source has ended no barrier can be let in: what is left ends by itself.
     guard openSources > 0, let deadline = machine.nextDeadline else { return monitor.wait() }
-    let now = Clock.wallMilliseconds()
+    let now = CheckpointDriver.now()
     if deadline <= now { handle(machine.tick(now: now)) } else { monitor.wait(milliseconds: deadline - now) }
   }
 
@@ -247,8 +273,15 @@ final class CheckpointDriver: @unchecked Sendable {
     let kept = uncommitted.filter { $0.isLast && reports[$0.participant] != nil }
     let parts = uncommitted.filter { !($0.isLast && reports[$0.participant] != nil) }.flatMap(\.parts)
     return Commit(
-      id: id, isComplete: isComplete, sources: current.compactMap(\.source), states: joinedStates(current), parts: parts,
-      kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
+      id: id, isComplete: isComplete, sources: current.compactMap(\.source), states: joinedStates(current),
+      parts: parts,
+      counters: counters(current), kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
+  }
+
+  /// What the job has counted over its whole life, as of the reports.
+  private func counters(_ reports: [SubtaskReport]) -> CheckpointManifest.Counters {
+    CheckpointManifest.Counters(
+      since: settings.counted.since, nodes: (settings.counted.nodes + reports.flatMap(\.counts)).summedByNode)
   }
 
   /// One state for each operator, over all its subtasks: the least watermark of any.

@@ -30,6 +30,7 @@ final class Inbox: @unchecked Sendable {
   private var channels: [Channel]
   private var nextChannel = 0
   private var isClosed = false
+  private var cancelledCheckpoint: Int64?
   private var waitingNanoseconds: Int64 = 0
 
   init(channelCount: Int) { channels = Array(repeating: Channel(), count: channelCount) }
@@ -54,11 +55,12 @@ final class Inbox: @unchecked Sendable {
   }
 
   /// The next element of any channel that is not blocked, channels in turn; blocks until there is one. Nil when wall-clock
-  /// time `deadline` (ms since 1970) comes first.
+  /// time `deadline` (ms since 1970) comes first, and while `takeCancelledCheckpoint` has something to give.
   func next(deadline: Int64?) throws(Interruption) -> (channel: Int, element: StreamElement)? {
     try monitor.locked { () throws(Interruption) in
       while true {
         if isClosed { throw .cancelled }
+        if cancelledCheckpoint != nil { return nil }
         if let channel = readyChannel() { return (channel, take(channel)) }
         guard let deadline else {
           monitor.wait()
@@ -96,6 +98,22 @@ final class Inbox: @unchecked Sendable {
       monitor.signalAll()
     }
     return element
+  }
+
+  /// Checkpoint `id` is given up: the reader hears of it before it gets another element.
+  func cancelCheckpoint(_ id: Int64) {
+    monitor.locked {
+      cancelledCheckpoint = max(id, cancelledCheckpoint ?? id)
+      monitor.signalAll()
+    }
+  }
+
+  /// The checkpoint that was given up since the last call, if any.
+  func takeCancelledCheckpoint() -> Int64? {
+    monitor.locked {
+      defer { cancelledCheckpoint = nil }
+      return cancelledCheckpoint
+    }
   }
 
   /// Holds a channel back, or lets it go on.

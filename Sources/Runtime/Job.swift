@@ -12,25 +12,7 @@ package struct JobOptions: Sendable {
   package init() {}
 }
 
-/// What a job did.
-package struct JobSummary: Sendable {
-  package let nodes: [NodeCounts]
-  package let deadLetters: Int
-  package let durationNanoseconds: Int64
-  /// The checkpoint the run went on from; nil when it began anew.
-  package let restoredFrom: Int64?
-  /// Whether all input was read, as opposed to a stop on request.
-  package let isComplete: Bool
-
-  /// Whether the run went on from a checkpoint and found nothing more to read.
-  package var hadNothingNew: Bool {
-    restoredFrom != nil && isComplete && nodes.allSatisfy { $0.rowsIn == 0 }
-  }
-
-  package var reconciles: Bool { nodes.allSatisfy(\.reconciles) }
-}
-
-/// One run of a topology in this process.
+/// One attempt at running a topology; see `JobSupervisor` for what follows when it fails.
 ///
 /// `init` opens the sources, finds the checkpoint to go on from and lays the plan out as subtasks; `run()` runs each on a
 /// thread of its own under one task group, beside one that takes checkpoints. When a subtask fails, all are cancelled,
@@ -53,6 +35,12 @@ package final class Job: Sendable {
   /// The checkpoint this run goes on from; nil when it begins anew.
   package var restoredFrom: Int64? { assembly.restoredFrom }
 
+  /// The highest checkpoint number that had been used when it was made.
+  var lastCheckpoint: Int64 { assembly.lastCheckpoint }
+
+  /// Checkpoints of this attempt so far.
+  var checkpointOutcomes: CheckpointOutcomes { assembly.checkpoints.outcomes }
+
   /// Asks the job to end cleanly: what has been read is worked through and checkpointed, results so far are committed.
   package func requestStop() {
     assembly.wasStopped.store(true, ordering: .relaxed)
@@ -68,10 +56,12 @@ package final class Job: Sendable {
       assembly.abort()
     }
     for coordinator in assembly.coordinators { coordinator.closeReader() }
+    let isComplete = !assembly.wasStopped.load(ordering: .relaxed)
     return JobSummary(
-      nodes: progress.counts(), deadLetters: progress.deadLetterCount,
-      durationNanoseconds: Clock.monotonicNanoseconds() - start, restoredFrom: restoredFrom,
-      isComplete: !assembly.wasStopped.load(ordering: .relaxed))
+      nodes: progress.counts(), deadLetters: progress.deadLetterCount, countedSince: progress.countedSince,
+      recordsRead: progress.recordsReadSinceStart, durationNanoseconds: Clock.monotonicNanoseconds() - start,
+      restoredFrom: restoredFrom, isComplete: isComplete,
+      hadNothingNew: restoredFrom != nil && isComplete && progress.isUnmoved, checkpoints: checkpointOutcomes)
   }
 
   private func runSubtasks() async throws {

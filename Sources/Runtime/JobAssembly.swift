@@ -23,9 +23,10 @@ final class JobAssembly: Sendable {
   let progress: JobProgress
   let runnables: [Runnable]
   let restoredFrom: Int64?
+  let lastCheckpoint: Int64
   let wasStopped = Atomic<Bool>(false)
   private let inboxes: [[Inbox]]
-  private let checkpoints: CheckpointDriver
+  let checkpoints: CheckpointDriver
   private let store: StateStore?
 
   init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
@@ -38,10 +39,10 @@ final class JobAssembly: Sendable {
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
-    let progress = JobProgress(graph)
+    let progress = JobProgress(graph, restored: start.manifest?.counters)
     let store = try JobAssembly.store(plan, graph, start)
     let checkpoints = CheckpointDriver(
-      JobAssembly.settings(plan, graph), storage: start.storage, store: store, lastID: start.lastID,
+      JobAssembly.settings(plan, graph, progress.base), storage: start.storage, store: store, lastID: start.lastID,
       restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
@@ -57,7 +58,8 @@ final class JobAssembly: Sendable {
     self.checkpoints = checkpoints
     self.store = store
     restoredFrom = start.manifest?.id
-    checkpoints.attach(self.coordinators)
+    lastCheckpoint = start.lastID
+    checkpoints.attach(self.coordinators, builder.inboxes.flatMap { $0 })
   }
 
   private static func open(_ source: SourcePlan) throws(JobError) -> any SourceReader {
@@ -106,7 +108,9 @@ final class JobAssembly: Sendable {
     }
   }
 
-  private static func settings(_ plan: LogicalPlan, _ graph: ExecutionGraph) -> CheckpointDriver.Settings {
+  private static func settings(
+    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ counted: CheckpointManifest.Counters
+  ) -> CheckpointDriver.Settings {
     let sourceCount = graph.stages.filter { $0.source != nil }.count
     let subtasks = graph.stages.reduce(0) { $0 + ($1.source == nil ? $1.parallelism : 0) }
     return CheckpointDriver.Settings(
@@ -116,7 +120,7 @@ final class JobAssembly: Sendable {
         intervalMilliseconds: plan.checkpoint.intervalMilliseconds,
         timeoutMilliseconds: plan.checkpoint.timeoutMilliseconds,
         minPauseMilliseconds: plan.checkpoint.minPauseMilliseconds),
-      signatures: graph.stateSignatures,
+      signatures: graph.stateSignatures, counted: counted,
       commit: { (parts) throws(ConnectorError) in try JobStart.commit(parts, plan) })
   }
 
@@ -208,7 +212,7 @@ struct SubtaskBuilder {
       let worker = SourceWorker(
         coordinator: coordinator, builder: sourceBuilder(source), chain: chain,
         edges: edges.sorted { $0.key < $1.key }.map(\.value), deadLetters: reporter,
-        counters: progress.counters(for: source.name), progress: stageProgress, name: source.name,
+        counters: progress.counters(stage, subtask), progress: stageProgress, name: source.name,
         checkpoints: checkpoints, participant: nextParticipant, onError: SubtaskBuilder.errorRule(source))
       return Runnable(name: name) { try worker.run() }
     }
@@ -280,12 +284,16 @@ struct SubtaskBuilder {
     _ stage: Int, _ subtask: Int, _ edges: [Int: EdgeWriter], _ reporter: DeadLetterReporter?
   ) -> OperatorChain {
     let failure = ChainFailure()
+    // A source's workers count for themselves, and hand the counts on in the order of their tickets.
+    let counters =
+      graph.stages[stage].source == nil
+      ? progress.counters(stage, subtask) : graph.nodes(of: stage).map { NodeCounters($0) }
     var nodes: [ChainNode] = []
     for (index, node) in graph.stages[stage].nodes.enumerated() {
       nodes.append(
         ChainNode(
           name: node.name, role: node.stateRole ?? "", work: work(of: node, stage, subtask),
-          counters: progress.counters(stage, index),
+          counters: counters[index],
           policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter))
     }
     for (index, node) in graph.stages[stage].nodes.enumerated() {

@@ -1,53 +1,94 @@
+import Checkpoint
 import Operators
 import StreamModel
 import Topology
 
 /// How a job is doing, for progress lines and summaries: read by anyone at any time.
+///
+/// Counts are of the job's whole life: what the checkpoint it went on from had counted, and what came since.
 package final class JobProgress: Sendable {
   let stages: [StageProgress]
-  private let nodes: [[NodeCounters]]
-  private let named: [(name: String, kind: NodeCounts.Kind, counters: NodeCounters)]
-  private let deadLetters: NodeCounters
+  /// Wall-clock ms since 1970 at which the job began anew: since when it counts.
+  package let countedSince: Int64
+  /// By stage and subtask; a source's workers share one set.
+  private let counters: [[[NodeCounters]]]
+  private let nodes: [Node]
 
-  init(_ graph: ExecutionGraph) {
-    stages = graph.stages.map { _ in StageProgress() }
-    var byName: [String: NodeCounters] = [:]
-    var named: [(name: String, kind: NodeCounts.Kind, counters: NodeCounters)] = []
-    var nodes: [[NodeCounters]] = []
-    for stage in graph.stages {
-      nodes.append(
-        stage.nodes.map { node in
-          guard let kind = node.kind else { return NodeCounters() }
-          let key = kind == .sink ? "sink \(node.name)" : node.name
-          if let known = byName[key] { return known }
-          let counters = NodeCounters()
-          byName[key] = counters
-          named.append((node.name, kind, counters))
-          return counters
-        })
+  private struct Node {
+    let identity: CountedNode
+    /// What earlier runs counted.
+    let base: CheckpointManifest.NodeCount
+    var counters: [NodeCounters]
+
+    /// Its counts now.
+    var count: CheckpointManifest.NodeCount {
+      var sum = base
+      for own in counters { if let count = own.count { sum.add(count) } }
+      return sum
     }
-    deadLetters = nodes[graph.deadLetterStage][0]
-    self.nodes = nodes
-    self.named = named.filter { $0.counters !== nodes[graph.deadLetterStage][0] }
   }
 
-  func counters(_ stage: Int, _ node: Int) -> NodeCounters { nodes[stage][node] }
-
-  func counters(for source: String) -> NodeCounters {
-    named.first { $0.kind == .source && $0.name == source }?.counters ?? NodeCounters()
+  /// `restored`: what the checkpoint that the job goes on from had counted.
+  init(_ graph: ExecutionGraph, restored: CheckpointManifest.Counters? = nil, now: Int64 = Clock.wallMilliseconds()) {
+    stages = graph.stages.map { _ in StageProgress() }
+    countedSince = restored?.since ?? now
+    counters = graph.stages.indices.map { stage in
+      let sets = graph.stages[stage].source == nil ? graph.stages[stage].parallelism : 1
+      return (0..<sets).map { _ in graph.nodes(of: stage).map { NodeCounters($0) } }
+    }
+    nodes = JobProgress.gather(counters, restored)
   }
 
-  package var deadLetterCount: Int { deadLetters.rowsIn.load(ordering: .relaxed) }
+  private static func gather(
+    _ counters: [[[NodeCounters]]], _ restored: CheckpointManifest.Counters?
+  ) -> [Node] {
+    var nodes: [Node] = []
+    var position: [CountedNode: Int] = [:]
+    for own in counters.joined().joined() {
+      guard let identity = own.node else { continue }
+      if let index = position[identity] {
+        nodes[index].counters.append(own)
+        continue
+      }
+      position[identity] = nodes.count
+      let base = restored?.nodes.first { $0.name == identity.name && $0.kind == identity.kind.rawValue }
+      nodes.append(
+        Node(
+          identity: identity, base: base ?? .init(name: identity.name, kind: identity.kind.rawValue),
+          counters: [own]))
+    }
+    return nodes
+  }
+
+  /// Where a subtask counts, by node; of a source, where its workers' counts go when their turn has come.
+  func counters(_ stage: Int, _ subtask: Int) -> [NodeCounters] {
+    counters[stage][min(subtask, counters[stage].count - 1)]
+  }
+
+  /// What earlier runs of the job counted.
+  var base: CheckpointManifest.Counters { .init(since: countedSince, nodes: nodes.map(\.base)) }
+
+  private func total(
+    of kind: NodeCounts.Kind, _ value: KeyPath<CheckpointManifest.NodeCount, Int>, fromBase: Bool = true
+  ) -> Int {
+    nodes.filter { $0.identity.kind == kind }.reduce(0) { sum, node in
+      sum + node.count[keyPath: value] - (fromBase ? 0 : node.base[keyPath: value])
+    }
+  }
+
+  package var deadLetterCount: Int { total(of: .deadLetters, \.rowsIn) }
 
   /// Records read by all sources so far.
-  package var recordsRead: Int {
-    named.filter { $0.kind == .source }.reduce(0) { $0 + $1.counters.rowsIn.load(ordering: .relaxed) }
-  }
+  package var recordsRead: Int { total(of: .source, \.rowsIn) }
+
+  /// Records read by all sources since the checkpoint that the job went on from.
+  package var recordsReadSinceStart: Int { total(of: .source, \.rowsIn, fromBase: false) }
+
+  /// Whether nothing has moved since the checkpoint that the job went on from.
+  var isUnmoved: Bool { nodes.allSatisfy { $0.count.rowsIn == $0.base.rowsIn } }
 
   /// Rows given to all sinks so far.
-  package var rowsWritten: Int {
-    named.filter { $0.kind == .sink }.reduce(0) { $0 + $1.counters.rowsIn.load(ordering: .relaxed) }
-  }
+  package var rowsWritten: Int { total(of: .sink, \.rowsIn) }
 
   /// The lowest watermark of any stage that has one; nil before the first.
   package var watermark: EventTime? {
@@ -57,17 +98,16 @@ package final class JobProgress: Sendable {
 
   /// All counters as they are now, sources first, then steps, then sinks.
   package func counts() -> [NodeCounts] {
-    named.map { entry in
-      NodeCounts(
-        name: entry.name, kind: entry.kind, rowsIn: entry.counters.rowsIn.load(ordering: .relaxed),
-        rowsOut: entry.counters.rowsOut.load(ordering: .relaxed),
-        failed: entry.counters.failed.load(ordering: .relaxed),
-        failedResults: entry.counters.failedResults.load(ordering: .relaxed),
-        bytes: entry.counters.bytes.load(ordering: .relaxed),
-        ports: SidePort.allCases.compactMap { port in
-          let rows = entry.counters.rows(on: port)
-          return rows == 0 ? nil : (port, rows)
-        })
+    nodes.filter { $0.identity.kind != .deadLetters }.map { NodeCounts($0.identity.kind, $0.count) }
+  }
+}
+
+extension ExecutionGraph {
+  /// What is counted at each node of a stage.
+  func nodes(of stage: Int) -> [CountedNode?] {
+    stages[stage].nodes.map { node in
+      guard let kind = node.kind else { return nil }
+      return CountedNode(name: node.name, kind: stage == deadLetterStage ? .deadLetters : kind)
     }
   }
 }

@@ -49,7 +49,8 @@ struct JobStart {
     }
   }
 
-  private static func path(_ start: StartPoint, _ storage: CheckpointStorage, _ manifest: CheckpointManifest) -> String {
+  private static func path(_ start: StartPoint, _ storage: CheckpointStorage, _ manifest: CheckpointManifest) -> String
+  {
     if case .checkpoint(let path) = start { return path }
     return storage.path(of: manifest.id)
   }
@@ -157,7 +158,11 @@ extension ExecutionGraph.Node {
     switch body {
     case .source, .sink, .union, .sort: .sweeps
     case .step(let step):
-      if case .aggregate(let spec) = step.operation, spec.window.isSwept, spec.keepsPartials { .sweeps } else { .lookups }
+      if case .aggregate(let spec) = step.operation, spec.window.isSwept, spec.keepsPartials {
+        .sweeps
+      } else {
+        .lookups
+      }
     }
   }
 

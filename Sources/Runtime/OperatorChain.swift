@@ -22,6 +22,17 @@ package enum JobError: Error, Sendable, CustomStringConvertible {
   /// State that cannot be read, or another fault of ours.
   case operation(step: String, reason: String)
 
+  /// Whether the job may do better when it starts again from its last checkpoint: not where the cause is the topology's, the
+  /// input's or a stored file's, and stays.
+  package var isRetriable: Bool {
+    switch self {
+    case .connector(let error): error.isRetriable
+    case .row: false
+    case .checkpoint(let error): error.isRetriable
+    case .operation: true
+    }
+  }
+
   package var description: String {
     switch self {
     case .connector(let error): error.description

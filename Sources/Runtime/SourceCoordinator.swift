@@ -119,6 +119,11 @@ final class SourceCoordinator: @unchecked Sendable {
     }
   }
 
+  /// Barrier `id` is not wanted any more; without effect once it is in the stream.
+  func withdrawBarrier(_ id: Int64) {
+    readLock.locked { if pendingBarrier == id { pendingBarrier = nil } }
+  }
+
   /// No more chunks: workers finish what they have and end.
   func stop() {
     readLock.locked {

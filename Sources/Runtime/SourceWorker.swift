@@ -1,3 +1,4 @@
+import Checkpoint
 import Connectors
 import Expressions
 import Formats
@@ -10,7 +11,9 @@ final class SourceWorker {
   private let chain: OperatorChain
   private let edges: [EdgeWriter]
   private let deadLetters: DeadLetterReporter
-  private let counters: NodeCounters
+  /// Where the counts of the chain's nodes go when the worker's turn to send has come: there they are, after each ticket, those of
+  /// all chunks up to it and of none after.
+  private let counters: [NodeCounters]
   private let progress: StageProgress
   private let name: String
   private let checkpoints: CheckpointDriver
@@ -20,7 +23,7 @@ final class SourceWorker {
   /// `onError` decides on a record that does not decode: whether it becomes a dead letter; it throws to fail the job.
   init(
     coordinator: SourceCoordinator, builder: SourceBatchBuilder, chain: OperatorChain, edges: [EdgeWriter],
-    deadLetters: DeadLetterReporter, counters: NodeCounters, progress: StageProgress, name: String,
+    deadLetters: DeadLetterReporter, counters: [NodeCounters], progress: StageProgress, name: String,
     checkpoints: CheckpointDriver, participant: Int, onError: @escaping (DecodeFailure, RecordChunk) throws -> Bool
   ) {
     self.coordinator = coordinator
@@ -56,15 +59,15 @@ final class SourceWorker {
         try send(ticket.number, watermark, then: isIdle ? .idle : nil)
       case .barrier(let id, let positions):
         let (watermarks, watermark) = try coordinator.stamp(ticket.number) { $0.snapshot() }
-        try send(ticket.number, watermark, then: .barrier(CheckpointBarrier(id: id)))
-        checkpoints.acknowledge(id, by: participant, SourceReport(source: name, positions, watermarks).report)
+        let counts = try send(ticket.number, watermark, then: .barrier(CheckpointBarrier(id: id)))
+        checkpoints.acknowledge(id, by: participant, SourceReport(source: name, positions, watermarks, counts).report)
       case .end(let isComplete, let positions):
         let (watermarks, watermark) = try coordinator.stamp(ticket.number) { watermarks in
           if isComplete { watermarks.endAll() }
           return watermarks.snapshot()
         }
-        try send(ticket.number, watermark, then: .endOfInput)
-        let report = SourceReport(source: name, positions, watermarks).report
+        let counts = try send(ticket.number, watermark, then: .endOfInput)
+        let report = SourceReport(source: name, positions, watermarks, counts).report
         checkpoints.end(participant, report, isComplete: isComplete)
       }
     }
@@ -73,9 +76,10 @@ final class SourceWorker {
   private func work(on chunk: RecordChunk, _ result: SourceBatchBuilder.Result, _ ticket: Int) throws {
     coordinator.account(records: result.rowCount + result.failures.count, bytes: chunk.count)
     let (stamped, watermark) = try coordinator.stamp(ticket) { SourceWorker.stamp(result.batches, chunk, &$0) }
-    counters.rowsIn.add(result.failures.count, ordering: .relaxed)
-    counters.failed.add(result.failures.count, ordering: .relaxed)
-    counters.bytes.add(chunk.count, ordering: .relaxed)
+    let own = chain.nodes[0].counters
+    own.rowsIn.add(result.failures.count, ordering: .relaxed)
+    own.failed.add(result.failures.count, ordering: .relaxed)
+    own.bytes.add(chunk.count, ordering: .relaxed)
     for edge in edges { edge.setTurn(ticket) }
     for batch in stamped { try chain.process(batch, input: 0) }
     let reported = try result.failures.filter { try onError($0, result.chunk) }
@@ -97,7 +101,12 @@ final class SourceWorker {
     }
   }
 
-  private func send(_ ticket: Int, _ watermark: EventTime, then mark: StreamElement? = nil) throws {
+  /// Sends in the ticket's turn, and returns what all tickets up to this one have counted.
+  @discardableResult
+  private func send(
+    _ ticket: Int, _ watermark: EventTime, then mark: StreamElement? = nil
+  ) throws -> [CheckpointManifest.NodeCount] {
+    var counts: [CheckpointManifest.NodeCount] = []
     try coordinator.send(ticket, watermark: watermark) { (risen) throws(Interruption) in
       for edge in edges {
         try edge.flush()
@@ -106,8 +115,11 @@ final class SourceWorker {
       }
       try deadLetters.edge.flush()
       if let mark, mark.isForDeadLetters { try deadLetters.edge.broadcastNow(mark) }
+      for (node, target) in zip(chain.nodes, counters) { node.counters.drain(into: target) }
+      if mark != nil { counts = counters.compactMap(\.count) }
     }
     progress.setWatermark(watermark)
+    return counts
   }
 }
 

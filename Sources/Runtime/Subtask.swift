@@ -52,7 +52,11 @@ final class Subtask {
       let waitStart = Clock.monotonicNanoseconds()
       let next = try inbox.next(deadline: chain.nextTimer)
       progress.addIdle(Clock.monotonicNanoseconds() - waitStart)
-      if let next { try handle(next.element, next.channel) }
+      if let next {
+        try handle(next.element, next.channel)
+      } else if let id = inbox.takeCancelledCheckpoint() {
+        try act(alignment.cancel(id))
+      }
       try fireTimers()
     }
     if coalescer.current == EventTimes.maximum { try chain.finish() }

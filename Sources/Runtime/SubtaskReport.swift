@@ -15,25 +15,29 @@ struct SubtaskReport: Sendable {
   var source: CheckpointManifest.Source?
   var states: [OperatorState] = []
   var parts: [CheckpointManifest.Part] = []
+  /// What the participant had counted at its barrier.
+  var counts: [CheckpointManifest.NodeCount] = []
 }
 
 /// A source's part of a checkpoint.
 struct SourceReport {
   let report: SubtaskReport
 
-  init(source: String, _ positions: [PartitionPosition], _ watermarks: [UInt8]) {
+  init(
+    source: String, _ positions: [PartitionPosition], _ watermarks: [UInt8], _ counts: [CheckpointManifest.NodeCount]
+  ) {
     report = SubtaskReport(
       source: CheckpointManifest.Source(
         name: source,
         positions: positions.map { .init(partition: $0.partition, offset: $0.offset, isAtEnd: $0.isAtEnd) },
-        watermarks: watermarks))
+        watermarks: watermarks), counts: counts)
   }
 }
 
 extension OperatorChain {
   /// Adds to the state what belongs to `checkpoint`, and makes durable what the sinks were given.
   func report(checkpoint: Int64) throws -> SubtaskReport {
-    var report = SubtaskReport()
+    var report = SubtaskReport(counts: nodes.compactMap(\.counters.count))
     for node in nodes {
       switch node.work {
       case .passThrough: break

@@ -44,7 +44,7 @@ extension Column {
     for position in 0..<indices.count {
       let view = from[Int(indices[position])]
       let length = Int(view & 0xFFFF_FFFF)
-      memcpy(text + end, source + Int(view >> 32), length)
+      copyLoosely(source + Int(view >> 32), to: text + end, length)
       to[position] = packView(start: end, length: length)
       end &+= length
     }

@@ -48,9 +48,14 @@ package final class KeyEncoder {
   package func encode(_ batch: RecordBatch) {
     count = batch.count
     reserveRows(count)
-    let cursors = measure(keyColumns.map { batch.columns[$0] })
+    let columns = keyColumns.map { batch.columns[$0] }
+    let cursors = measure(columns)
     let base = bytesStorage.base
-    for column in keyColumns { KeyEncoder.write(batch.columns[column], cursors, base) }
+    if columns.allSatisfy({ $0.type.layout == .view }) {
+      writeTexts(columns, base)
+    } else {
+      for column in columns { KeyEncoder.write(column, cursors, base) }
+    }
     let hashes = hashStorage.base.assumingMemoryBound(to: UInt64.self)
     if let known = batch.keyHashes, known.columns == keyColumns {
       memcpy(hashes, known.hashes.int64s, count * 8)
@@ -148,29 +153,70 @@ package final class KeyEncoder {
     }
   }
 
+  /// Writes keys made of texts row by row, so that each copy may spill over what follows it.
+  private func writeTexts(_ columns: [Column], _ base: UnsafeMutableRawPointer) {
+    let count = count
+    let offsets = offsets
+    let texts = columns.map { TextCells(views: $0.views, bytes: $0.bytes.unsafelyUnwrapped, validity: $0.validity) }
+    texts.withUnsafeBufferPointer { texts in
+      for row in 0..<count {
+        var target = base + offsets[row]
+        for cells in texts {
+          if let validity = cells.validity, validity[row >> 3] & (1 << UInt8(row & 7)) == 0 {
+            target.storeBytes(of: 0, as: UInt8.self)
+            target += 1
+            continue
+          }
+          let view = cells.views[row]
+          let length = Int(view & 0xFFFF_FFFF)
+          target = KeyEncoder.writePrefix(length, to: target)
+          copyLoosely(cells.bytes + Int(view >> 32), to: target, length)
+          target += length
+        }
+      }
+    }
+    // The pointers are the columns'.
+    withExtendedLifetime(columns) {}
+  }
+
+  private struct TextCells {
+    let views: UnsafePointer<UInt64>
+    let bytes: UnsafePointer<UInt8>
+    let validity: UnsafePointer<UInt8>?
+  }
+
+  /// Writes the number that says a text of `length` bytes follows; returns where it ends.
+  @inline(__always) private static func writePrefix(
+    _ length: Int, to target: UnsafeMutableRawPointer
+  ) -> UnsafeMutableRawPointer {
+    var target = target
+    var prefix = UInt(length) &+ 1
+    while prefix >= 0x80 {
+      target.storeBytes(of: UInt8(truncatingIfNeeded: prefix) | 0x80, as: UInt8.self)
+      target += 1
+      prefix >>= 7
+    }
+    target.storeBytes(of: UInt8(truncatingIfNeeded: prefix), as: UInt8.self)
+    return target + 1
+  }
+
   private static func writeText(
     _ column: Column, _ cursors: UnsafeMutablePointer<Int>, _ base: UnsafeMutableRawPointer
   ) {
     let views = column.views
     let text = column.bytes.unsafelyUnwrapped
     for row in 0..<column.count {
-      var target = base + cursors[row]
+      let start = base + cursors[row]
       guard column.isValid(row) else {
-        target.storeBytes(of: 0, as: UInt8.self)
+        start.storeBytes(of: 0, as: UInt8.self)
         cursors[row] &+= 1
         continue
       }
       let view = views[row]
       let length = Int(view & 0xFFFF_FFFF)
-      var prefix = UInt(length) &+ 1
-      while prefix >= 0x80 {
-        target.storeBytes(of: UInt8(truncatingIfNeeded: prefix) | 0x80, as: UInt8.self)
-        target += 1
-        prefix >>= 7
-      }
-      target.storeBytes(of: UInt8(truncatingIfNeeded: prefix), as: UInt8.self)
-      copy(text + Int(view >> 32), to: target + 1, length)
-      cursors[row] = target + 1 + length - base
+      let target = writePrefix(length, to: start)
+      copy(text + Int(view >> 32), to: target, length)
+      cursors[row] = target + length - base
     }
   }
 

@@ -41,6 +41,8 @@ package final class CapturedOutput: OperatorOutput {
   /// The watermark last handed on: no row on the main output may come behind it unless its own stamp says so.
   package var handedOn = EventTimes.minimum
   private let readPorts: Set<SidePort>
+  /// Every batch that was given away, and where its rows begin in `rows`.
+  private var given: [(batch: RecordBatch, port: SidePort?, first: Int)] = []
 
   package init(reading readPorts: Set<SidePort> = Set(SidePort.allCases)) { self.readPorts = readPorts }
 
@@ -54,6 +56,7 @@ package final class CapturedOutput: OperatorOutput {
   package func emit(_ batch: RecordBatch) {
     check(batch)
     batchSizes.append(batch.count)
+    given.append((batch, nil, rows.count))
     for row in 0..<batch.count {
       checkTime(batch, row)
       rows.append(captured(batch, row))
@@ -63,7 +66,20 @@ package final class CapturedOutput: OperatorOutput {
   package func emit(_ batch: RecordBatch, on port: SidePort) {
     check(batch)
     if !readPorts.contains(port) { violations.append("rows were built for \(port.rawValue), which nothing reads") }
+    given.append((batch, port, rows.count))
     for row in 0..<batch.count { rows.append(captured(batch, row, port: port)) }
+  }
+
+  /// Notes a violation where a batch no longer holds what it held when it was emitted: the next subtask may still have it in its
+  /// inbox, or be reading it on another core, while the operator goes on.
+  package func checkWhatWasGiven() {
+    for (batch, port, first) in given {
+      let now = (0..<batch.count).map { captured(batch, $0, port: port) }
+      if now != Array(rows[first..<first + batch.count]) {
+        violations.append("a batch of \(batch.count) rows was changed after it had been emitted")
+      }
+    }
+    given = []
   }
 
   package func isRead(_ port: SidePort) -> Bool { readPorts.contains(port) }

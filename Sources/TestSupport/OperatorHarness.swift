@@ -9,6 +9,14 @@ import StreamModel
 /// again (where `keys` are given); rows of two inputs in another interleaving (where they commute). In all of them the
 /// same rows must come out, on the main output, on ports and as failures; none behind a watermark that was handed on; and
 /// at the end no state is left.
+///
+/// **No one-slot output.** Engines whose operators must stop when their output is full test them with one that takes a single
+/// item and refuses the next, with a snapshot at every refusal. Here `emit` never refuses: it blocks until there is room
+/// (docs/decisions/0001), and the operator is inside a call for as long as it waits. There is no place to stop at, and no snapshot
+/// can be asked for until the call has returned, since barriers are elements of the inbox that the same thread reads: a variant
+/// that snapshots at an emission would test a state that never comes to be. What a slow consumer can show is another thing: the
+/// batch that it has yet to read must stay as it was emitted, whatever the operator does meanwhile. The output checks that of
+/// every batch, on ports too, in all ways.
 package struct OperatorHarness {
   /// Which outputs must be the same.
   package enum Comparison: Sendable {
@@ -64,6 +72,7 @@ package struct OperatorHarness {
     let run = try HarnessRun(self, script.inputs, variant, random)
     for element in script.elements { try run.play(element) }
     try run.end()
+    run.output.checkWhatWasGiven()
     if let violation = run.output.violations.first { throw HarnessFailure("with \(variant): \(violation)") }
     let left = leavesState ? [] : try run.entriesLeft()
     if let entry = left.first {

@@ -45,6 +45,7 @@ package struct RestartSettings: Hashable, Sendable {
   package var attempts = 10
   package var initialBackoffMilliseconds: Int64 = 1_000
   package var maxBackoffMilliseconds: Int64 = 60_000
+  package init() {}
 }
 
 /// What becomes of a record that does not decode, or a row that cannot be evaluated.

@@ -14,7 +14,8 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "How many records.")
   var rows: Int64 = 1000
 
-  @Option(help: "Where they go: a file, or with --files a directory. Default: stdout.")
+  @Option(
+    help: "Where they go: a file (.gz and .zst are compressed), or with --files a directory. Default: stdout.")
   var output: String?
 
   @Option(help: "json or csv.")

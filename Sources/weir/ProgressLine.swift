@@ -5,18 +5,19 @@ import StreamModel
 /// One line on the terminal that says how a run is doing: rows in, rows out, rate, watermark and its lag.
 final class ProgressLine: @unchecked Sendable {
   // Invariant for `Sendable`: drawn by one thread, erased by another only after that one has been joined.
-  private let progress: JobProgress
+  private let job: JobSupervisor
   private var lastRecords = 0
   private var lastTime = ProgressLine.now()
   private var rate = 0.0
   private var isDrawn = false
 
-  init(_ progress: JobProgress) { self.progress = progress }
+  init(_ job: JobSupervisor) { self.job = job }
 
   func draw() {
-    let records = progress.recordsRead
+    let progress = job.progress
+    let records = progress.recordsReadSinceStart
     let time = ProgressLine.now()
-    if time > lastTime { rate = Double(records - lastRecords) / (time - lastTime) }
+    if time > lastTime { rate = Double(max(0, records - lastRecords)) / (time - lastTime) }
     lastRecords = records
     lastTime = time
     var line = "in \(Numbers.grouped(records))  out \(Numbers.grouped(progress.rowsWritten))"

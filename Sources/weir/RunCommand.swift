@@ -19,26 +19,41 @@ struct RunCommand: AsyncParsableCommand {
   func run() async throws {
     Signals.watch()
     let plan = try topology.load()
-    let job: Job
-    do { job = try Job(plan, options: options) } catch { throw CommandFailure.failed("weir: \(error)") }
+    let job: JobSupervisor
+    do {
+      job = try JobSupervisor(plan, options: options) { RunCommand.say($0, plan.name) }
+    } catch {
+      throw CommandFailure.failed("weir: \(error)")
+    }
     if let id = job.restoredFrom, !quiet { StandardError.write("\(plan.name): going on from checkpoint \(id)\n") }
     let monitor = RunMonitor(job: job, showsProgress: !quiet && StandardError.isTerminal)
     let summary: JobSummary
     do {
       summary = try await monitor.run()
+    } catch is CancellationError {
+      throw CommandFailure.interrupted
     } catch {
       throw CommandFailure.failed("weir: \(plan.name) failed: \(error)")
     }
     if summary.hadNothingNew, !quiet {
       StandardError.write("\(plan.name): done before, and there is no new input (--from none runs it anew)\n")
-      return
     }
     if !quiet { StandardError.write(SummaryTable.render(summary, topology: plan.name)) }
-    if !summary.isComplete { throw CommandFailure.interrupted }
+    // The process ends here, and its memory with it: to free every table first would only take time.
+    withExtendedLifetime(job) { Glibc.exit(summary.isComplete ? 0 : CommandFailure.interrupted.status) }
   }
 }
 
 extension RunCommand {
+  /// Says on stderr that a job failed and goes on.
+  private static func say(_ state: JobSupervisor.State, _ name: String) {
+    guard case .restarting(let attempt, let at, let failure) = state else { return }
+    let pause = Numbers.seconds(nanoseconds: max(0, at - failure.at) * 1_000_000)
+    StandardError.write(
+      "weir: \(name) failed: \(failure.reason)\n"
+        + "weir: \(name): attempt \(attempt) to go on from the last checkpoint in \(pause)\n")
+  }
+
   private var options: JobOptions {
     var options = JobOptions()
     switch from {
@@ -69,11 +84,14 @@ struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Show what a topology does: sources, steps, exchanges, sinks.")
 
-  enum Style: String, CaseIterable, ExpressibleByArgument { case text, mermaid, json }
+  enum Style: String, CaseIterable, ExpressibleByArgument {
+    case text, mermaid, json
+    case flinkSQL = "flink-sql"
+  }
 
   @OptionGroup var topology: TopologyArguments
 
-  @Option(help: "text, mermaid or json.")
+  @Option(help: "text, mermaid, json or flink-sql.")
   var format = Style.text
 
   func run() throws {
@@ -82,6 +100,7 @@ struct ExplainCommand: ParsableCommand {
     case .text: print(PlanExplainer.text(plan))
     case .mermaid: print(PlanExplainer.mermaid(plan))
     case .json: print(PlanExplainer.json(plan))
+    case .flinkSQL: print(PlanExplainer.flinkSQL(plan))
     }
   }
 }

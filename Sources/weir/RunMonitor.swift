@@ -4,11 +4,11 @@ import Synchronization
 
 /// Runs a job beside a loop that watches for signals and draws the progress line.
 struct RunMonitor {
-  let job: Job
+  let job: JobSupervisor
   let showsProgress: Bool
 
   func run() async throws -> JobSummary {
-    let watch = SignalWatch(job: job, progress: showsProgress ? ProgressLine(job.progress) : nil)
+    let watch = SignalWatch(job: job, progress: showsProgress ? ProgressLine(job) : nil)
     watch.start()
     defer { watch.end() }
     return try await job.run()
@@ -25,12 +25,12 @@ final class SignalWatch: @unchecked Sendable {
   private static let tickMilliseconds: Int32 = 20
   private static let ticksPerLine = 10
 
-  private let job: Job
+  private let job: JobSupervisor
   private let progress: ProgressLine?
   private let hasEnded = Atomic<Bool>(false)
   private var thread = pthread_t()
 
-  init(job: Job, progress: ProgressLine?) {
+  init(job: JobSupervisor, progress: ProgressLine?) {
     self.job = job
     self.progress = progress
   }

@@ -1,14 +1,24 @@
 import Runtime
+import StreamModel
 
 /// What a run did, for people: one line a source, step and sink, and whether every record is accounted for.
 enum SummaryTable {
   static func render(_ summary: JobSummary, topology: String) -> String {
-    let read = summary.nodes.filter { $0.kind == .source }.reduce(0) { $0 + $1.rowsIn }
+    let read = summary.recordsRead
     let seconds = Double(summary.durationNanoseconds) / 1e9
     var text = "\(topology): \(summary.isComplete ? "done" : "interrupted") in "
     text += "\(Numbers.seconds(nanoseconds: summary.durationNanoseconds)), \(Numbers.grouped(read)) records"
     if seconds > 0 { text += ", \(Numbers.grouped(Int(Double(read) / seconds))) records/s" }
-    text += "\n" + table(summary.nodes)
+    text += "\n"
+    if summary.restartCount > 0 { text += "started again \(Numbers.grouped(summary.restartCount)) times\n" }
+    if summary.checkpoints.failedCount > 0 {
+      text += "checkpoints: \(summary.checkpoints.committedCount) committed, \(summary.checkpoints.failedCount) failed"
+      text += ", the last: \(summary.checkpoints.lastFailure ?? "")\n"
+    }
+    if summary.restoredFrom != nil {
+      text += "counted since \(CivilTime.formatTimestamp(summary.countedSince)), over all runs:\n"
+    }
+    text += table(summary.nodes)
     if summary.deadLetters > 0 { text += "dead letters: \(Numbers.grouped(summary.deadLetters))\n" }
     let wrong = summary.nodes.filter { !$0.reconciles }.map(\.name)
     text +=

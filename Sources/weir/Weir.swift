@@ -14,6 +14,7 @@ struct Weir: AsyncParsableCommand {
 
   static func main() async {
     StandardDescriptors.reserve()
+    ProcessMemory.configure()
     do {
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }

@@ -55,6 +55,52 @@ struct CheckpointStateMachineTests {
     #expect(machine.tick(now: 99_000) == .none)
   }
 
+  @Test func anAcknowledgementThatComesAfterTheTimeout_isNoneOfTheNext() {
+    var machine = Self.machine()
+    _ = machine.tick(now: 1000)
+    #expect(machine.isCollecting(1))
+    _ = machine.tick(now: 6000)
+    #expect(!machine.isCollecting(1))
+    _ = machine.tick(now: 7000)
+    #expect(machine.acknowledge(1, by: 0, now: 7001) == .none)
+    #expect(machine.acknowledge(2, by: 0, now: 7001) == .none)
+    #expect(machine.acknowledge(2, by: 0, now: 7002) == .none, "one participant counts once")
+    #expect(machine.acknowledge(2, by: 1, now: 7003) == .commit(id: 2))
+  }
+
+  @Test func declinesAndCommitsThatComeTooLate_changeNothing() {
+    var machine = Self.machine()
+    _ = machine.tick(now: 1000)
+    #expect(machine.decline(7, by: 0, reason: "other", now: 1001) == .none)
+    _ = machine.tick(now: 6000)
+    let before = machine
+    #expect(machine.decline(1, by: 0, reason: "late", now: 6001) == .none)
+    machine.committed(1, now: 6002)
+    #expect(machine.commitFailed(1, reason: "late", now: 6003) == .none)
+    #expect(machine == before)
+  }
+
+  @Test func participantsThatEndDuringTheCommit_endTheCheckpoints() {
+    var machine = Self.machine()
+    _ = machine.tick(now: 1000)
+    _ = machine.acknowledge(1, by: 0, now: 1001)
+    #expect(machine.acknowledge(1, by: 1, now: 1001) == .commit(id: 1))
+    #expect(machine.end(0, now: 1002) == .none)
+    #expect(machine.end(1, now: 1002) == .none)
+    #expect(machine.commitFailed(1, reason: "no space", now: 1003) == .cancel(id: 1, reason: "no space"))
+    #expect(machine.nextDeadline == nil, "nobody is left to be asked")
+  }
+
+  @Test func afterACancellation_theNextCheckpointWaitsForThePause() {
+    var settings = Self.settings
+    settings.minPauseMilliseconds = 3000
+    var machine = CheckpointStateMachine(settings: settings, participantCount: 1, lastID: 0, now: 0)
+    _ = machine.tick(now: 1000)
+    _ = machine.decline(1, by: 0, reason: "disk full", now: 1500)
+    #expect(machine.nextDeadline == 4500)
+    #expect(machine.request(now: 1600) == .inject(id: 2), "whoever asks does not wait")
+  }
+
   @Test func severalFailuresInARow_restartTheJob_butASuccessForgivesThem() {
     var machine = Self.machine(1)
     for id in 1...3 as ClosedRange<Int64> {

@@ -4,6 +4,14 @@ import State
 import Testing
 
 struct CheckpointStorageTests {
+  static var counters: CheckpointManifest.Counters {
+    var count = CheckpointManifest.NodeCount(name: "once", kind: "deduplicate")
+    count.rowsIn = 7
+    count.rowsOut = 5
+    count.ports = [.init(name: "duplicates", rows: 2)]
+    return .init(since: 4, nodes: [count])
+  }
+
   static func manifest(_ id: Int64) -> CheckpointManifest {
     CheckpointManifest(
       id: id, topology: "t", createdAt: 5, isComplete: false,
@@ -14,7 +22,7 @@ struct CheckpointStorageTests {
         .init(
           step: "hourly", role: "aggregate", signature: "x", watermark: -4, sizeBytes: 70, entryCount: 3)
       ], parts: [.init(sink: "out", pendingPath: "a", finalPath: "b", rows: 3)],
-      files: [.init(name: "000012.sst", sizeBytes: 70, checksum: .max)])
+      files: [.init(name: "000012.sst", sizeBytes: 70, checksum: .max)], counters: counters)
   }
 
   static func withFolder(_ body: (String) throws -> Void) throws {

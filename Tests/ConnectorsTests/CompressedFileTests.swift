@@ -110,30 +110,134 @@ private enum Stored {
     let file = scratch.write("a.\(suffix)", suffix == "gz" ? Stored.gzip([]) : Stored.zstd([]))
     #expect(try Reading.whole(fileReader(file)).records.isEmpty)
     scratch.write("a.\(suffix)", "")
-    #expect(message { _ = try Reading.whole(fileReader(file)) }.contains("a.\(suffix): cannot be decompressed: "))
+    let reading = try Reading.whole(fileReader(file))
+    #expect(reading.records.isEmpty)
+    #expect(reading.letters.map(\.reason).contains { $0.contains("cannot be decompressed further: ") })
+  }
+
+  /// The whole records before the damage, the bytes of the record it cuts, and why.
+  private func damaged(_ file: String, targetBytes: @escaping () -> Int = { 1 << 20 }) throws -> (
+    records: [String], piece: String, position: Int64, reason: String
+  ) {
+    let reading = try Reading.whole(fileReader(file), targetBytes: targetBytes)
+    let letter = try #require(reading.letters.first)
+    #expect(reading.letters.count == 1)
+    return (reading.records.map { "\($0.position) \($0.text)" }, letter.text, letter.position, letter.reason)
   }
 
   @Test(arguments: ["gz", "zst"])
-  func truncatedFile_failsTheSource(_ suffix: String) throws {
+  func damage_endsTheFileWithOneFailure_behindEveryRecordBeforeIt(_ suffix: String) throws {
     var random = testRandom()
-    let plain = text(300, &random)
+    let plain = text(3000, &random)
+    let expected = try Reading.whole(fileReader(scratch.write("a.json", plain))).records
+      .map { "\($0.position) \($0.text)" }
     let packed = suffix == "gz" ? Stored.gzip(plain) : Stored.zstd(plain)
-    for lost in [1, 5, 9, packed.count / 2] {
-      let file = scratch.write("a.\(suffix)", Array(packed.dropLast(lost)))
-      var reading = Reading()
-      let reader = fileReader(file)
-      try reader.open()
-      let text = message { _ = try reading.take(reader) }
-      #expect(text.hasPrefix("sources.usage.path: \(file): cannot be decompressed: "))
-      #expect(text.contains("cut short"))
+    for kept in [packed.count - 1, packed.count - 5, packed.count / 2, packed.count / 3, 3] {
+      let file = scratch.write("a.\(suffix)", Array(packed.prefix(kept)))
+      let found = try damaged(file)
+      #expect(found.records == Array(expected.prefix(found.records.count)))
+      #expect(found.reason.hasPrefix("the file cannot be decompressed further: "))
+      #expect(found.reason.contains("cut short"))
+      #expect(found.reason.contains("of its \(kept) bytes the last 0 are not read"))
+      let starts = plain.indices.filter { $0 == 0 || plain[$0 - 1] == 10 } + [plain.count]
+      let start = starts[found.records.count]
+      #expect(found.position == Int64(start))
+      #expect(plain[start...].starts(with: Array(found.piece.utf8)))
+      if kept > packed.count / 2 { #expect(found.records.count > 1000) }
+      for target in [300, 70_000] {
+        let again = try damaged(file) { target }
+        #expect(again.records == found.records && again.piece == found.piece && again.reason == found.reason)
+      }
     }
   }
 
   @Test(arguments: ["gz", "zst"])
-  func fileThatIsNotWhatItsNameSays_failsTheSource(_ suffix: String) throws {
+  func damage_isReportedOnce_whereverAJobGoesOn(_ suffix: String) throws {
+    var random = testRandom()
+    let plain = text(400, &random)
+    let packed = suffix == "gz" ? Stored.gzip(plain) : Stored.zstd(plain)
+    let file = scratch.write("a.\(suffix)", Array(packed.dropLast(packed.count / 3)))
+    let expected = try damaged(file)
+    var found = Reading()
+    var positions: [PartitionPosition] = []
+    var goesOn = true
+    while goesOn {
+      let reader = fileReader(file)
+      try reader.open()
+      try reader.seek(to: positions)
+      goesOn = try found.take(reader, limit: 1) { 5000 }
+      positions = reader.positions
+    }
+    #expect(found.records.map { "\($0.position) \($0.text)" } == expected.records)
+    #expect(found.letters.map(\.text) == [expected.piece])
+    #expect(found.letters.map(\.reason) == [expected.reason])
+  }
+
+  @Test(arguments: ["gz", "zst"])
+  func fileThatIsNotWhatItsNameSays_isOneFailure(_ suffix: String) throws {
     let file = scratch.write("a.\(suffix)", "plain text, not compressed\n")
-    #expect(message { _ = try Reading.whole(fileReader(file)) }.contains("\(file): cannot be decompressed: "))
+    #expect(try damaged(file).records.isEmpty)
+    #expect(try damaged(file).reason.contains("cannot be decompressed further: "))
     let behind = scratch.write("b.gz", Stored.gzip(Array("1\n".utf8)) + Array("garbage".utf8))
-    #expect(message { _ = try Reading.whole(fileReader(behind)) }.contains("b.gz: cannot be decompressed: "))
+    #expect(try damaged(behind).records == ["0 1\n"])
+  }
+
+  @Test(arguments: ["gz", "zst"])
+  func oneChangedByte_isFoundOut_orChangesNothing(_ suffix: String) throws {
+    var random = testRandom()
+    let deflater = try #require(Compression(ofFile: "a.\(suffix)")).makeDeflater()
+    let plain = text(800, &random)
+    var packed = ByteBuffer()
+    plain.withUnsafeBufferPointer { deflater.deflate($0, into: &packed) }
+    deflater.finish(into: &packed)
+    let sound = Array(packed.bytes)
+    let records = try Reading.whole(fileReader(scratch.write("a.json", plain))).records.map(\.text)
+    for _ in 0..<60 {
+      var file = sound
+      let place = Int.random(in: file.indices, using: &random)
+      file[place] ^= UInt8(1 << Int.random(in: 0...7, using: &random))
+      let reading = try Reading.whole(fileReader(scratch.write("b.\(suffix)", file)))
+      #expect(reading.letters.count == 1 || reading.records.map(\.text) == records, "bit of byte \(place)")
+    }
+  }
+
+  @Test(arguments: ["gz", "zst"])
+  func whatIsWritten_isRead_whateverTheCuts(_ suffix: String) throws {
+    var random = testRandom()
+    let plain = text(5000, &random)
+    let compression = try #require(Compression(ofFile: "usage.\(suffix)"))
+    var outputs: [[UInt8]] = []
+    for most in [1, 1000, 1 << 20] {
+      let deflater = compression.makeDeflater()
+      var packed = ByteBuffer()
+      var rest = plain[...]
+      while !rest.isEmpty {
+        let piece = Array(rest.prefix(most == 1 ? 100_000 : Int.random(in: 1...most, using: &random)))
+        piece.withUnsafeBufferPointer { deflater.deflate($0, into: &packed) }
+        rest = rest.dropFirst(piece.count)
+      }
+      deflater.finish(into: &packed)
+      outputs.append(Array(packed.bytes))
+      let found = try Reading.whole(fileReader(scratch.write("a.\(suffix)", outputs[outputs.count - 1]))).records
+      #expect(Array(found.map(\.text).joined().utf8) == plain)
+    }
+    #expect(outputs[0].count < plain.count)
+  }
+
+  @Test func generatedRecords_areCompressedByTheNameOfTheirFile() throws {
+    var spec = GeneratorSpec()
+    spec.rows = 3000
+    _ = try writeGenerated(spec, to: "\(scratch.path)/u.json", format: .json)
+    let expected = try Reading.whole(fileReader("\(scratch.path)/u.json")).records.map(\.text)
+    for suffix in ["gz", "zst"] {
+      _ = try writeGenerated(spec, to: "\(scratch.path)/u.json.\(suffix)", format: .json)
+      #expect(try Reading.whole(fileReader("\(scratch.path)/u.json.\(suffix)")).records.map(\.text) == expected)
+      #expect(
+        Scratch.readBytes("\(scratch.path)/u.json.\(suffix)").count
+          < Scratch.readBytes("\(scratch.path)/u.json").count / 2)
+    }
+    #expect(
+      message { _ = try writeGenerated(spec, to: "\(scratch.path)/d.gz", format: .json, files: 2) }
+        .contains("name a directory, or write one file"))
   }
 }

@@ -72,7 +72,7 @@ private func lines(_ spec: GeneratorSpec) throws -> [Line] {
       $0.spikes = 0.01
     }
     let digest = try bytes(settings).reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-    #expect(String(digest, radix: 16) == "7df9a91a66fb7476")
+    #expect(String(digest, radix: 16) == "f78f184b02d3792f")
   }
 
   @Test func firstRecords_areTheSame_whateverTheirNumber() throws {
@@ -146,13 +146,16 @@ private func lines(_ spec: GeneratorSpec) throws -> [Line] {
       #expect(line.fields.count == 11, "\(line.text)")
       #expect(line.time != nil && line.thousandths > 0)
       #expect(line.account.wholeMatch(of: /acc-\d{6}/) != nil)
-      #expect((line.fields["msisdn"] ?? "").wholeMatch(of: /\+3538\d{8}/) != nil)
+      let home = UsageCountry.all.first {
+        (line.fields["msisdn"] ?? "").hasPrefix("+\($0.mobile.first / $0.mobile.count)")
+      }
+      #expect((line.fields["msisdn"] ?? "").wholeMatch(of: /\+\d{11,13}/) != nil && home != nil)
       #expect((line.fields["cell_id"] ?? "").wholeMatch(of: /\d{3}-\d\d-\d{4}-\d{5}/) != nil)
       let destination = line.fields["destination"] ?? ""
       #expect(
         line.fields["service"] == "data"
           ? destination.wholeMatch(of: /[a-z.]+/) != nil : destination.wholeMatch(of: /\+\d{10,15}/) != nil)
-      #expect((line.fields["roaming"] == "true") == (line.fields["country"] != "IE"))
+      #expect((line.fields["roaming"] == "true") == (line.fields["country"] != home.map { "\($0.code)" }))
       identities.insert(line.fields["record_id"] ?? "")
     }
     #expect(identities.count == 4000)
@@ -165,10 +168,41 @@ private func lines(_ spec: GeneratorSpec) throws -> [Line] {
     #expect((0.18...0.22).contains(share { $0.fields["service"] == "sms" }))
     #expect((0.005...0.15).contains(share { $0.fields["roaming"] == "true" }))
     #expect((0.04...0.15).contains(share { $0.fields["international"] == "true" }))
-    #expect((0.003...0.03).contains(share { ($0.fields["destination"] ?? "").hasPrefix("+35315") }))
+    let premium = UsageCountry.all.map { "+\($0.premium.first / $0.premium.count)" }
+    #expect(
+      (0.003...0.03).contains(
+        share { line in premium.contains { (line.fields["destination"] ?? "").hasPrefix($0) } }))
     let calls = all.filter { $0.fields["service"] == "voice" }.map(\.thousandths).sorted()
     #expect((70_000...100_000).contains(calls[calls.count / 2]))
     #expect(calls[calls.count * 99 / 100] > 600_000)
+  }
+
+  @Test func accounts_areAtHomeInSeveralCountries_eachInOne() throws {
+    var homes: [String: Set<String>] = [:]
+    for line in try lines(spec(8000)) where line.fields["roaming"] == "false" {
+      homes[line.account, default: []].insert(line.fields["country"] ?? "")
+    }
+    #expect(homes.values.allSatisfy { $0.count == 1 })
+    let counts = Dictionary(homes.values.compactMap(\.first).map { ($0, 1) }, uniquingKeysWith: +)
+    #expect(counts.count == UsageCountry.all.count)
+    for country in ["IE", "MA", "FR", "GB", "US", "IN"] {
+      #expect((counts[country] ?? 0) * 20 > homes.count, "\(country): \(counts[country] ?? 0) of \(homes.count)")
+    }
+    #expect(UsageCountry.homes.count == 64)
+  }
+
+  @Test func firstRecord_isAtTheStart_andNoneButLateOnesIsBefore() throws {
+    for start in [1_767_225_600_000, 1_767_225_600_017, -1_000_000_000_123] as [EventTime] {
+      for rate in [0.01, 50, 20_000] {
+        let times = try lines(
+          spec(500) {
+            $0.start = start; $0.recordsPerEventSecond = rate
+          }
+        ).compactMap(\.time)
+        #expect(times.first == start)
+        #expect(times.min() == start)
+      }
+    }
   }
 
   @Test func popularity_isZipfs() throws {

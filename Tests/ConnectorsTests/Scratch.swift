@@ -78,7 +78,13 @@ struct Reading: Equatable {
     let text: String
   }
   var records: [Record] = []
+  struct Letter: Equatable {
+    let position: Int64
+    let text: String
+    let reason: String
+  }
   var undecodable: [String] = []
+  var letters: [Letter] = []
   var ended: [String] = []
   var prologues: Set<String> = []
   var chunkSizes: [Int] = []
@@ -99,6 +105,9 @@ struct Reading: Equatable {
         prologues.insert(String(decoding: prologue, as: UTF8.self))
       case .undecodable(let chunk, let failure):
         undecodable.append("\(chunk.offset)+\(chunk.count): \(failure.reason)")
+        letters.append(
+          Letter(
+            position: chunk.offset, text: String(decoding: chunk.bytes, as: UTF8.self), reason: failure.reason))
       case .endOfPartition(let partition): ended.append("\(partition.index) \(partition.name)")
       case .wait: break
       case .endOfInput: return false

@@ -61,14 +61,25 @@ import Testing
     #expect(folder.withoutCheckpoints == ["in", "in/a.json", "out", "t.yaml"])
   }
 
-  @Test(arguments: ["gz", "zst"]) func damagedCompression_failsTheRun_andNothingIsVisible(_ suffix: String) throws {
+  @Test(arguments: ["gz", "zst"]) func damagedCompression_isADeadLetter_andFailsOnlyARunThatAsksForIt(
+    _ suffix: String
+  ) throws {
     let folder = try TestFolder()
     try folder.write("in/a.json", RunTests.tenRows)
     try folder.write("in/b.json.\(suffix)", "this was never compressed")
-    let result = try WeirProcess.run(["run", try folder.write("t.yaml", HostileSurroundingsTests.copy("in"))])
-    #expect(result.status == 1)
-    #expect(result.errors.contains("b.json.\(suffix)") && result.errors.contains(" — "), "\(result.errors)")
-    #expect(folder.rows(in: "out").isEmpty)
+    let text = HostileSurroundingsTests.copy("in")
+    let result = try WeirProcess.run(["run", try folder.write("t.yaml", text)])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(folder.rows(in: "out").count == 10)
+    let letters = folder.rows(in: "checkpoints/hourly/dead-letters")
+    #expect(letters.count == 1 && letters[0].contains("cannot be decompressed further"), "\(letters)")
+    #expect(letters.first?.contains("b.json.\(suffix)") == true)
+
+    let strict = text.replacingOccurrences(of: "    path: in\n", with: "    path: in\n    on_error: fail\n")
+    let failed = try WeirProcess.run(["run", "--from", "none", try folder.write("t.yaml", strict)])
+    #expect(failed.status == 1)
+    #expect(failed.errors.contains("b.json.\(suffix)") && failed.errors.contains(" — "), "\(failed.errors)")
+    #expect(folder.rows(in: "out").count == 10)
   }
 
   // MARK: Output

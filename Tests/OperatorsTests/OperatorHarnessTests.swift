@@ -7,11 +7,14 @@ import Testing
 /// Broken on purpose, in one way each.
 private final class Flawed: WholeStateOperator {
   var keyedState: OperatorState?
-  enum Flaw { case none, seesBatches, forgets, leavesState, emitsBehind, judgesByWatermark, dependsOnInterleaving }
+  enum Flaw {
+    case none, seesBatches, forgets, leavesState, emitsBehind, judgesByWatermark, dependsOnInterleaving, reusesMemory
+  }
   private let flaw: Flaw
   private var rows = 0
   private var watermark = EventTimes.minimum
   private var held: [RecordBatch] = []
+  private let memory = Memory(capacityBytes: 1 << 16)
 
   init(_ flaw: Flaw) { self.flaw = flaw }
 
@@ -24,6 +27,10 @@ private final class Flawed: WholeStateOperator {
     case .leavesState: output.emit(batch)
     case .emitsBehind: held.append(batch)
     case .judgesByWatermark: if watermark < 40 { output.emit(batch) }
+    case .reusesMemory:
+      memory.base.copyMemory(from: batch.columns[1].int64s, byteCount: batch.count * 8)
+      let values = Column(type: .int64, count: batch.count, values: memory)
+      output.emit(batch.with(schema: batch.schema, columns: [batch.columns[0], values]))
     case .dependsOnInterleaving: if input == 1 || rows > 5 { output.emit(batch) }
     }
   }
@@ -65,11 +72,14 @@ private final class Flawed: WholeStateOperator {
     #expect(output.main.count == 40)
   }
 
-  @Test(arguments: ["seesBatches", "forgets", "leavesState", "emitsBehind", "judgesByWatermark", "interleaving"])
+  @Test(arguments: [
+    "seesBatches", "forgets", "leavesState", "emitsBehind", "judgesByWatermark", "interleaving", "reusesMemory",
+  ])
   func aFlawedOperatorIsFoundOut(_ name: String) {
     let flaws: [String: Flawed.Flaw] = [
       "seesBatches": .seesBatches, "forgets": .forgets, "leavesState": .leavesState, "emitsBehind": .emitsBehind,
       "judgesByWatermark": .judgesByWatermark, "interleaving": .dependsOnInterleaving,
+      "reusesMemory": .reusesMemory,
     ]
     var harness = harness(flaws[name]!)
     harness.keys = nil

@@ -266,4 +266,35 @@ import Testing
       }
     }
   }
+
+  @Test(arguments: [
+    WindowSpec.tumble(size: 86_400_000, offset: 0), .tumble(size: 86_400_000, offset: 3_600_000),
+    .hop(size: 86_400_000, every: 3_600_000, offset: 0), .cumulate(size: 86_400_000, every: 3_600_000, offset: 0),
+    .session(gap: 86_400_000), .calendar(.day, timezone: .constant("America/New_York"), cycleDay: .constant(1)),
+    .calendar(.week, timezone: .constant("UTC"), cycleDay: .constant(1)),
+    .calendar(.month, timezone: .constant("Asia/Kolkata"), cycleDay: .constant(5)),
+  ])
+  func aRowWhoseWindowNoTimestampCanBound_fails_andOthersAreUnharmed(_ window: WindowSpec) throws {
+    var test = AggregateTestSpec(window)
+    test.values = [("n", "count(*)")]
+    for lateness in [0, 1000] as [Int64] {
+      test.lateness = lateness
+      var script = OperatorScript(AggregateTestSpec.schema)
+      let day: Int64 = 86_400_000
+      let times = [
+        EventTimes.earliestRecord, EventTimes.earliestRecord + 40 * day, 0, EventTimes.latestRecord - 40 * day,
+        EventTimes.latestRecord - day / 2, EventTimes.latestRecord,
+      ]
+      for time in times { script.row(at: time, AggregateTestSpec.row(["id": "a", "part": 1])) }
+      let output = try test.harness().check(script)
+      for row in output.main {
+        guard case .timestamp(let start) = row.values[2], case .timestamp(let end) = row.values[3] else { continue }
+        #expect(start >= EventTimes.earliestRecord && end <= EventTimes.latestRecord)
+      }
+      let failed = output.failed
+      #expect(failed.contains { $0.eventTime == EventTimes.latestRecord })
+      #expect(failed.allSatisfy { $0.failure?.contains("which no timestamp can say") == true })
+      for time in times[1...3] { #expect(!failed.contains { $0.eventTime == time }) }
+    }
+  }
 }

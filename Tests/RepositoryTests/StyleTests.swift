@@ -37,14 +37,15 @@ struct StyleTests {
     "Operators": ["StreamModel", "Expressions", "State", "Glibc"],
     "Checkpoint": ["StreamModel", "State", "Glibc"],
     "weir-bench": ["Formats", "Glibc", "Synchronization"],
-    "Connectors": ["StreamModel", "Expressions", "Formats", "Glibc", "Synchronization"],
+    "Connectors": ["CGlibc", "StreamModel", "Expressions", "Formats", "Glibc", "Synchronization"],
     "Topology": ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", "Yams", "Glibc"],
     "Runtime": [
       "StreamModel", "Expressions", "Formats", "State", "Operators", "Checkpoint", "Connectors", "Topology",
       "Synchronization", "Glibc",
     ],
     "weir": [
-      "StreamModel", "Formats", "Connectors", "Topology", "Runtime", "ArgumentParser", "Synchronization", "Glibc",
+      "CGlibc", "StreamModel", "Formats", "Connectors", "Topology", "Runtime", "ArgumentParser", "Synchronization",
+      "Glibc",
     ],
     "TestSupport": ["StreamModel", "Expressions", "State", "Operators", "Synchronization", "Glibc"],
   ]

@@ -92,13 +92,13 @@ import Testing
       sink rest
         from        big.rejected, once.duplicates
         writes      console
-        delivery    at_least_once
+        delivery    at_least_once, what came after the last checkpoint once more after a crash
         columns     id string not null, at timestamp, n int64
 
       sink pairs
         from        both
         writes      blackhole
-        delivery    exactly_once
+        delivery    none, rows are counted
         columns     id string not null, at timestamp, n int64, t timestamp, w double
 
       dead letters

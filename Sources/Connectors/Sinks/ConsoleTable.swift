@@ -1,91 +1,121 @@
 import Formats
 import StreamModel
 
-/// Lays rows out as a table for a terminal.
+/// Lays rows out for a terminal, and never cuts a value.
 ///
-/// Column widths come from the first batch. A wider cell that comes later widens its column where the terminal has room,
-/// and the header is then shown again; where it has none the text ends in `…`. Numbers are never cut.
+/// A table, as long as it fits: column widths come from the first batch, and a wider cell that comes later widens its column under
+/// a new header. Where the terminal has no room for that, text columns are made narrower, down to `leastTextWidth`, and longer
+/// texts go on in further lines of their row. Where that does not suffice either, every row from then on is a record of its
+/// own, one line a column.
 struct ConsoleTable {
   private let fields: [Field]
+  private let names: [TerminalText]
   private let width: Int
   private let height: Int
   private var widths: [Int]
   private var linesSinceHeader = Int.max
+  private var isTable = true
+  private var rowCount = 0
 
   private static let separator = " │ "
   /// Text columns are not made narrower than this to fit the terminal.
-  private static let leastTextWidth = 8
+  private static let leastTextWidth = 16
 
   init(schema: Schema, width: Int, height: Int) {
     fields = schema.fields
+    names = schema.fields.map { TerminalText($0.name) }
     self.width = width
     self.height = height
-    widths = schema.fields.map { TerminalText.width(of: $0.name) }
+    widths = names.map(\.width)
   }
 
   mutating func append(_ batch: RecordBatch, to buffer: inout ByteBuffer) {
     let cells = (0..<batch.count).map { row in batch.columns.map { ConsoleTable.text(of: $0, row: row) } }
-    if fit(to: cells) { linesSinceHeader = .max }
+    if isTable, fit(to: cells) { linesSinceHeader = .max }
     for row in cells {
-      if linesSinceHeader >= height - 2 { appendHeader(to: &buffer) }
-      append(line: row, to: &buffer)
-      linesSinceHeader += 1
+      rowCount += 1
+      isTable ? appendRow(row, to: &buffer) : appendRecord(row, to: &buffer)
     }
   }
 
   // MARK: - Widths
 
-  /// Widens columns for `cells` as far as the terminal allows; whether any changed.
+  /// Widens columns for `cells` as far as the terminal allows; whether the table begins anew or ends.
   private mutating func fit(to cells: [[TerminalText]]) -> Bool {
     var wanted = widths
+    for (column, name) in names.enumerated() { wanted[column] = max(wanted[column], name.width) }
     for row in cells {
       for (column, cell) in row.enumerated() { wanted[column] = max(wanted[column], cell.width) }
     }
-    narrow(&wanted)
-    for column in wanted.indices { wanted[column] = max(wanted[column], isText(column) ? 0 : widths[column]) }
+    isTable = narrow(&wanted)
     defer { widths = wanted }
-    return wanted != widths
+    return !isTable || wanted != widths
   }
 
-  /// Takes from the widest text columns until the line fits, or none can give more.
-  private func narrow(_ wanted: inout [Int]) {
+  /// Takes from the widest text columns until the line fits; false where it does not.
+  private func narrow(_ wanted: inout [Int]) -> Bool {
     var excess = wanted.reduce(0, +) + (wanted.count - 1) * 3 - width
     while excess > 0 {
       let givers = wanted.indices.filter { isText($0) && wanted[$0] > ConsoleTable.leastTextWidth }
-      guard let widest = givers.max(by: { wanted[$0] < wanted[$1] }) else { return }
+      guard let widest = givers.max(by: { wanted[$0] < wanted[$1] }) else { return false }
       wanted[widest] -= 1
       excess -= 1
     }
+    return true
   }
 
   private func isText(_ column: Int) -> Bool { fields[column].type.layout == .view }
 
-  // MARK: - Lines
+  // MARK: - The table
+
+  private mutating func appendRow(_ row: [TerminalText], to buffer: inout ByteBuffer) {
+    if linesSinceHeader >= height - 2 { appendHeader(to: &buffer) }
+    linesSinceHeader += append(cells: row, to: &buffer)
+  }
 
   private mutating func appendHeader(to buffer: inout ByteBuffer) {
     if linesSinceHeader != .max { buffer.append(UInt8(ascii: "\n")) }
-    append(line: fields.map { TerminalText($0.name) }, to: &buffer)
-    let rule = widths.map { String(repeating: "─", count: $0) }.joined(separator: "─┼─")
-    append(clipped: rule, to: &buffer)
+    _ = append(cells: names, to: &buffer)
+    append(line: widths.map { String(repeating: "─", count: $0) }.joined(separator: "─┼─"), to: &buffer)
     linesSinceHeader = 0
   }
 
-  private func append(line cells: [TerminalText], to buffer: inout ByteBuffer) {
-    var line = ""
-    for (column, cell) in cells.enumerated() {
-      if column > 0 { line += ConsoleTable.separator }
-      let text = isText(column) ? cell.cut(to: widths[column]) : cell
-      let blanks = String(repeating: " ", count: max(0, widths[column] - text.width))
-      let isLast = column == cells.count - 1
-      line += fields[column].type.isNumeric ? blanks + text.text : isLast ? text.text : text.text + blanks
+  /// Appends a row, in as many lines as its longest cell takes; returns how many.
+  private func append(cells: [TerminalText], to buffer: inout ByteBuffer) -> Int {
+    let pieces = zip(cells, widths).map { $0.wrapped(to: $1) }
+    let count = pieces.map(\.count).max() ?? 0
+    for index in 0..<count {
+      var line = ""
+      for (column, piece) in pieces.enumerated() {
+        if column > 0 { line += ConsoleTable.separator }
+        let text = index < piece.count ? piece[index] : TerminalText(shown: "")
+        let blanks = String(repeating: " ", count: max(0, widths[column] - text.width))
+        let isLast = column == cells.count - 1
+        line += fields[column].type.isNumeric ? blanks + text.text : isLast ? text.text : text.text + blanks
+      }
+      append(line: line, to: &buffer)
     }
-    append(clipped: line, to: &buffer)
+    return count
   }
 
-  private func append(clipped line: String, to buffer: inout ByteBuffer) {
-    var text = TerminalText(shown: line).cut(to: width).text
-    text += "\n"
+  private func append(line: String, to buffer: inout ByteBuffer) {
+    var text = line + "\n"
     text.withUTF8 { buffer.append($0) }
+  }
+
+  // MARK: - Records
+
+  private func appendRecord(_ row: [TerminalText], to buffer: inout ByteBuffer) {
+    let title = "── \(rowCount) "
+    append(line: title + String(repeating: "─", count: max(0, min(width, 40) - title.count)), to: &buffer)
+    let indentation = (names.map(\.width).max() ?? 0) + 2
+    for (name, cell) in zip(names, row) {
+      var lead = name.text + String(repeating: " ", count: indentation - name.width)
+      for piece in cell.wrapped(to: max(ConsoleTable.leastTextWidth, width - indentation)) {
+        append(line: lead + piece.text, to: &buffer)
+        lead = String(repeating: " ", count: indentation)
+      }
+    }
   }
 
   // MARK: - Cells
@@ -160,17 +190,21 @@ struct TerminalText {
     }
   }
 
-  /// The text cut to `limit` cells, its last then `…`.
-  func cut(to limit: Int) -> TerminalText {
-    guard width > limit, limit > 0 else { return self }
-    var kept = ""
+  /// The text in pieces of at most `limit` cells; at least one, and none empty unless the text is.
+  func wrapped(to limit: Int) -> [TerminalText] {
+    guard width > limit else { return [self] }
+    var pieces: [TerminalText] = []
+    var piece = ""
     var taken = 0
     for character in text {
       let cells = TerminalText.width(of: character)
-      if taken + cells > limit - 1 { break }
-      kept.append(character)
+      if taken + cells > limit, taken > 0 {
+        pieces.append(TerminalText(shown: piece))
+        (piece, taken) = ("", 0)
+      }
+      piece.append(character)
       taken += cells
     }
-    return TerminalText(shown: kept + "…")
+    return pieces + [TerminalText(shown: piece)]
   }
 }

@@ -88,6 +88,7 @@ package final class FileSinkWriter: SinkWriter {
 
   private func flush() throws(ConnectorError) {
     try part?.write(buffer.bytes)
+    part?.startWriteback()
     buffer.removeAll()
   }
 

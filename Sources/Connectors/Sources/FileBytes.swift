@@ -16,6 +16,9 @@ final class FileBytes {
     inflation = FileInflation(file)
   }
 
+  /// What keeps the rest of a compressed file from being read, once that place has been reached; there is nothing behind it.
+  var damage: String? { inflation?.damage }
+
   /// How many bytes are left to read, where that is known: in a file that is not compressed.
   var remainingBytes: Int? { inflation == nil ? Int(file.sizeBytes - offset) : nil }
 
@@ -33,7 +36,7 @@ final class FileBytes {
     return filled
   }
 
-  /// Goes on to byte `target`, which is not before `offset`.
+  /// Goes on to byte `target`, which is not before `offset`. The damage of a file counts as one byte.
   func skip(to target: Int64) throws(ConnectorError) {
     if inflation == nil, target <= file.sizeBytes { return offset = target }
     let scratch = Memory(capacityBytes: 1 << 18)
@@ -41,7 +44,7 @@ final class FileBytes {
       let given = try read(into: scratch.base, count: min(scratch.capacityBytes, Int(target - offset)))
       if given == 0 { break }
     }
-    if offset < target {
+    if offset < target, damage == nil || offset < target - 1 {
       throw file.error(
         "has \(offset) bytes, fewer than the \(target) already read of it — restore the file, or start the job anew (--from none)"
       )

@@ -10,6 +10,9 @@ import StreamModel
 ///
 /// A record longer than that is handed out once, as a failure with its first `maxRecordBytes` bytes; the rest of it is read
 /// over, and the reason says how long it was. So no record takes more memory than twice the bound.
+///
+/// Where a compressed file is damaged it ends, with one failure: the bytes of the record that is cut there, if any. Its place
+/// counts as one byte more, so that a job that goes on behind it does not report it again.
 final class FileChunks {
   /// What a file gives next.
   enum Piece {
@@ -31,6 +34,10 @@ final class FileChunks {
   private var rest: UnsafeRawBufferPointer
   private var restOwner: Memory?
   private var isAtEnd = false
+  private var hasReportedDamage = false
+
+  /// Whether the last record ends with the file.
+  private var isWholeAtEnd: Bool { isAtEnd && bytes.damage == nil }
 
   /// Opens a file and goes to `start`, the end of a chunk handed out earlier (0 for the beginning).
   init(
@@ -54,6 +61,8 @@ final class FileChunks {
     } else {
       drop()
       try bytes.skip(to: start)
+      hasReportedDamage = bytes.offset < start
+      isAtEnd = hasReportedDamage
     }
     offset = start
   }
@@ -64,11 +73,12 @@ final class FileChunks {
     while true {
       filled += try fill(area, from: filled)
       let seen = UnsafeBufferPointer(start: area.base.assumingMemoryBound(to: UInt8.self), count: filled)
-      if let length = splitter.prologueLength(in: seen, isAtEnd: isAtEnd) {
+      if let length = splitter.prologueLength(in: seen, isAtEnd: isWholeAtEnd) {
         prologue = [UInt8](seen[..<length])
         offset = Int64(length)
         return keep(area, from: length, count: filled - length)
       }
+      if bytes.damage != nil { return keep(area, from: 0, count: filled) }
       if isAtEnd || filled >= maxRecordBytes {
         throw ConnectorError("\(place): \(partition.name): \(splitter.prologueFault(seen))")
       }
@@ -84,10 +94,11 @@ final class FileChunks {
     var scanned = 0
     while true {
       filled += try fill(area, from: filled)
-      if filled == 0 { return .end }
+      if filled == 0, bytes.damage == nil || hasReportedDamage { return .end }
       let seen = UnsafeBufferPointer(start: area.base.assumingMemoryBound(to: UInt8.self), count: filled)
-      let end = splitter.lastRecordEnd(in: seen, scanned: scanned, isAtEnd: isAtEnd)
-      if end > 0 || isAtEnd { return .chunk(cut(area, at: isAtEnd ? filled : end, filled: filled)) }
+      let end = splitter.lastRecordEnd(in: seen, scanned: scanned, isAtEnd: isWholeAtEnd)
+      if end > 0 || isWholeAtEnd { return .chunk(cut(area, at: isWholeAtEnd ? filled : end, filled: filled)) }
+      if isAtEnd, let damage = bytes.damage { return broken(area, filled, damage) }
       if filled >= maxRecordBytes { return try oversized(area, filled) }
       scanned = filled
       area = enlarged(area, filled)
@@ -150,7 +161,15 @@ final class FileChunks {
     (area.base + filled).initializeMemory(as: UInt8.self, repeating: 0x20, count: RecordChunk.paddingBytes)
   }
 
-  // MARK: - Records that are too long
+  // MARK: - Records that cannot be read
+
+  private func broken(_ area: Memory, _ filled: Int, _ damage: String) -> Piece {
+    pad(area, filled)
+    let chunk = RecordChunk(partition: partition, offset: offset, storage: area, count: filled, isFragment: true)
+    offset += Int64(filled) + 1
+    hasReportedDamage = true
+    return .undecodable(chunk, DecodeFailure(start: 0, length: filled, reason: damage))
+  }
 
   private func oversized(_ area: Memory, _ filled: Int) throws(ConnectorError) -> Piece {
     pad(area, filled)

@@ -12,6 +12,9 @@ package enum PlanExplainer {
   /// A Mermaid flow chart.
   package static func mermaid(_ plan: LogicalPlan) -> String { PlanChart(plan: plan).text }
 
+  /// A Flink SQL script; comments say what is not translatable, and why.
+  package static func flinkSQL(_ plan: LogicalPlan) -> String { FlinkSQL(plan: plan).text }
+
   /// One JSON object, its keys in a fixed order.
   package static func json(_ plan: LogicalPlan) -> String { PlanObject(plan: plan).value.text + "\n" }
 }

@@ -135,10 +135,12 @@ struct PlanObject {
       ("from", references(sink.inputs)),
       ("connector", .string(sink.connector.name)),
       ("settings", .object(settings)),
-      ("delivery", .string(sink.delivery.rawValue)),
+      ("delivery", isDelivered(sink) ? .string(sink.delivery.rawValue) : .null),
       ("columns", columns(sink.schema)),
     ])
   }
+
+  private func isDelivered(_ sink: SinkPlan) -> Bool { if case .blackhole = sink.connector { false } else { true } }
 
   private func view(_ view: ViewPlan) -> JSONText {
     .object([

@@ -126,8 +126,16 @@ struct PlanText {
   private func sink(_ sink: SinkPlan) -> [String] {
     [
       "sink \(sink.name)", line("from", inputs(sink.inputs, .none)), line("writes", sink.connector.phrase),
-      line("delivery", sink.delivery.rawValue), columns(sink.schema),
+      line("delivery", delivery(sink)), columns(sink.schema),
     ]
+  }
+
+  private func delivery(_ sink: SinkPlan) -> String {
+    switch sink.connector {
+    case .file: sink.delivery.rawValue
+    case .console: "\(sink.delivery.rawValue), what came after the last checkpoint once more after a crash"
+    case .blackhole: "none, rows are counted"
+    }
   }
 
   private var deadLetters: [String] {

@@ -2,11 +2,11 @@ import StreamModel
 
 /// Decides what record *i* says: who used what, when, where and how much.
 ///
-/// - Accounts are drawn with Zipf's popularity (exponent 1.3); an account has one to three numbers, contacts it calls again
-///   and again, and a home area.
+/// - Accounts are drawn with Zipf's popularity (exponent 1.3); an account has a home country and area, one to three numbers of
+///   that country, and contacts it calls again and again.
 /// - One account in twenty-five is abroad in any five days; all its records then come from that country's networks.
 /// - Event times follow `UsageClock`, each up to `jitterMilliseconds` earlier, most of them much less: so records are out of
-///   order by less than `maximumDisorderMilliseconds`.
+///   order by less than `maximumDisorderMilliseconds`. None but late ones is before the start.
 /// - A spike is an account of the less popular half whose usage is many times its own norm for one quarter of an hour
 ///   (`spikeMilliseconds`), always in calls to premium numbers, in calls abroad, or in data.
 struct UsageModel {
@@ -20,10 +20,16 @@ struct UsageModel {
   private static let jitterMilliseconds: UInt64 = 4000
   /// A spike takes at least this share of the records of its quarter of an hour.
   private static let leastSpikeShare = 0.005
+  /// International premium rate (ITU-T E.169.2): in no country.
+  private static let sharedPremium = UsageCountry.NumberRange(979, 9)
+  private static let noCountry = -1
 
   private let seed: UInt64
   private let accounts: UInt64
+  private let start: EventTime
   private var clock: UsageClock
+  private let countries = UsageCountry.all
+  private let homes = UsageCountry.homes
   private let popularity: PopularityTable
   private let voiceSeconds = LogNormalTable(median: 85, sigma: 1.1)
   private let dataMegabytes = LogNormalTable(median: 4, sigma: 1.6)
@@ -36,6 +42,7 @@ struct UsageModel {
     seed = GeneratorRandom.mix(spec.seed)
     let count = max(1, spec.accounts)
     accounts = UInt64(count)
+    start = spec.start
     clock = UsageClock(start: spec.start, recordsPerEventSecond: max(spec.recordsPerEventSecond, 1e-6))
     popularity = PopularityTable(count: count)
     accountStep = UsageModel.coprime(to: accounts)
@@ -86,7 +93,7 @@ struct UsageModel {
     record.identity = GeneratorRandom.mix(UInt64(bitPattern: index) ^ seed)
     let draw = random.next()
     let jitter = GeneratorRandom.scale(draw << 16, UsageModel.jitterMilliseconds)
-    record.startedAt = place &- Int64(draw & 7 == 0 ? jitter : jitter >> 4)
+    record.startedAt = max(start, place &- Int64(draw & 7 == 0 ? jitter : jitter >> 4))
     if let spike, random.next() < spikeThreshold {
       fillSpike(&record, spike, &random)
       return true
@@ -106,10 +113,11 @@ struct UsageModel {
     let lines: UInt64 = traits & 7 == 0 ? 3 : traits & 7 < 3 ? 2 : 1
     let draw = random.next()
     let line = GeneratorRandom.scale(draw, lines)
-    record.msisdn = 353_800_000_000 &+ (account &* 4 &+ line) &* 38_196_601 % 100_000_000
+    record.home = Int(homes[Int(truncatingIfNeeded: traits >> 58)])
+    record.msisdn = countries[record.home].mobile.number((account &* 4 &+ line) &* 38_196_601)
     let trip = hash(2 &+ UInt64(bitPattern: record.startedAt / 432_000_000) &* 8, account)
     record.isRoaming = trip & 0xFFFF < 2621
-    record.country = record.isRoaming ? 1 + Int((trip >> 16) % UInt64(UsageCountry.all.count - 1)) : 0
+    record.country = record.isRoaming ? abroad(from: record.home, trip >> 16) : record.home
     record.network = (record.isRoaming ? trip >> 32 : traits >> 8) % 3 + 1
     record.area = 1000 + (record.isRoaming ? trip >> 36 : traits >> 12) % 4000
     record.cell = 10_000 + ((record.area &* 13 &+ (draw & 7)) &* 7919) % 55_000
@@ -140,35 +148,29 @@ struct UsageModel {
   @inline(__always) private func fillNumber(_ record: inout UsageRecord, _ draw: UInt64) {
     let contact = hash(3 &+ (draw >> 58), record.account)
     let kind = draw & 0x3FF
-    var destinationCountry = 0
+    let home = countries[record.home]
+    var country = record.home
     if kind < 660 {
-      record.destination = 353_800_000_000 + contact % 100_000_000
+      record.destination = home.mobile.number(contact)
     } else if kind < 840 {
-      record.destination = 35_310_000_000 + contact % 8_000_000
+      record.destination = home.fixed.number(contact)
     } else if kind < 900 {
-      record.destination = 3_531_800_000_000 + contact % 1_000_000
+      record.destination = home.freephone.number(contact)
     } else if kind < 1004 {
-      destinationCountry = 1 + Int((contact >> 40) % UInt64(UsageCountry.all.count - 1))
-      record.destination = UsageModel.number(in: destinationCountry, contact)
+      country = abroad(from: record.home, contact >> 40)
+      record.destination = countries[country].mobile.number(contact)
     } else if kind < 1021 {
-      record.destination = UsageModel.premiumNumber(draw >> 20)
+      record.destination = home.premium.number((draw >> 28) % 1000 &* 1000)
     } else {
-      destinationCountry = -1
-      record.destination = 979_000_000_000 + contact % 1_000_000_000
+      country = UsageModel.noCountry
+      record.destination = UsageModel.sharedPremium.number(contact)
     }
-    record.isInternational = destinationCountry != record.country
+    record.isInternational = country != record.country
   }
 
-  private static func number(in country: Int, _ contact: UInt64) -> UInt64 {
-    let country = UsageCountry.all[country]
-    var scale: UInt64 = 1
-    for _ in 0..<country.numberDigits { scale *= 10 }
-    return country.numberPrefix * scale + contact % scale
-  }
-
-  /// An Irish premium-rate number: 1550 to 1590.
-  private static func premiumNumber(_ draw: UInt64) -> UInt64 {
-    3_531_550_000_000 + (draw % 5) * 10_000_000 + (draw >> 8) % 200 * 5000
+  /// One of the countries other than `home`.
+  @inline(__always) private func abroad(from home: Int, _ choice: UInt64) -> Int {
+    (home &+ 1 &+ Int(choice % UInt64(countries.count - 1))) % countries.count
   }
 
   private func fillSpike(_ record: inout UsageRecord, _ spike: Spike, _ random: inout GeneratorRandom) {
@@ -178,11 +180,12 @@ struct UsageModel {
     switch spike.kind {
     case 0:
       record.service = .voice
-      record.destination = UsageModel.premiumNumber(spike.account)
+      record.destination = countries[0].premium.number(spike.account % 200 &* 5000)
+      record.isInternational = record.country != 0
       record.quantityThousandths = Int64(180 + draw % 1200) * 1000
     case 1:
       record.service = .voice
-      record.destination = 979_000_000_000 + spike.account % 1000 * 1_000_000 + draw % 100
+      record.destination = UsageModel.sharedPremium.number(spike.account % 1000 * 1_000_000 + draw % 100)
       record.quantityThousandths = Int64(300 + draw % 3000) * 1000
     default:
       record.service = .data

@@ -1,0 +1,12 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Memory that grows: large blocks by having their pages mapped elsewhere rather than copied.
+enum GrowingMemory {
+  /// `memory`, or new memory, with room for `bytes`; what was in it stays, what is new is undefined. Freed with `free`.
+  static func resized(_ memory: UnsafeMutableRawPointer?, to bytes: Int) -> UnsafeMutableRawPointer {
+    guard let resized = realloc(memory, max(1, bytes)) else { fatalError("out of memory: \(bytes) bytes of state") }
+    return resized
+  }
+}

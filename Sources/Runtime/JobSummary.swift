@@ -1,0 +1,36 @@
+/// What became of a run's checkpoints.
+package struct CheckpointOutcomes: Equatable, Sendable {
+  package var committedCount = 0
+  package var failedCount = 0
+  /// Why the last one failed.
+  package var lastFailure: String?
+
+  mutating func add(_ later: CheckpointOutcomes) {
+    committedCount += later.committedCount
+    failedCount += later.failedCount
+    lastFailure = later.lastFailure ?? lastFailure
+  }
+}
+
+/// What a job did.
+package struct JobSummary: Sendable {
+  /// Counts of the job's whole life, over all its runs: since `countedSince`.
+  package let nodes: [NodeCounts]
+  package let deadLetters: Int
+  /// Wall-clock ms since 1970.
+  package let countedSince: Int64
+  /// Records that this run read and kept.
+  package internal(set) var recordsRead: Int
+  package internal(set) var durationNanoseconds: Int64
+  /// The checkpoint the run went on from; nil when it began anew.
+  package internal(set) var restoredFrom: Int64?
+  /// Whether all input was read, as opposed to a stop on request.
+  package let isComplete: Bool
+  /// Whether the run went on from a checkpoint and found nothing more to read.
+  package internal(set) var hadNothingNew: Bool
+  package internal(set) var checkpoints: CheckpointOutcomes
+  /// How often it was started again in this process.
+  package internal(set) var restartCount = 0
+
+  package var reconciles: Bool { nodes.allSatisfy(\.reconciles) }
+}
