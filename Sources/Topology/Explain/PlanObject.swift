@@ -207,7 +207,19 @@ struct PlanObject {
         ("lower_ms", .integer(spec.lowerMilliseconds)),
         ("upper_ms", .integer(spec.upperMilliseconds)),
       ]
+    case .match(let spec): return match(spec, step.inputSchema)
     }
+  }
+
+  private func match(_ spec: MatchSpec, _ schema: Schema) -> [(String, JSONText)] {
+    [
+      ("key", names(spec.key, schema)),
+      ("pattern", .string(spec.patternText)),
+      ("define", .object(spec.definitions.map { ($0.name, .string($0.condition)) })),
+      ("measures", .object(spec.measures.map { ($0.name, .string($0.expression.text)) })),
+      ("within_ms", optional(spec.withinMilliseconds)),
+      ("after_match", .string(spec.afterMatchText)),
+    ]
   }
 
   private func projections(_ spec: ProjectSpec, _ schema: Schema) -> [(String, JSONText)] {
