@@ -33,22 +33,19 @@ final class RegistryDouble: Sendable {
       }
       return UInt16(bigEndian: pointer.pointee.sin_port)
     }
-    let double = Unmanaged.passUnretained(self).toOpaque()
-    let handle = UInt(bitPattern: double)
-    Thread.detachNewThread {
+    Thread.detachNewThread { [self] in
       while true {
         let connection = accept(listening, nil, nil)
-        if connection < 0 { return }
-        guard let pointer = UnsafeRawPointer(bitPattern: handle) else { return }
-        Unmanaged<RegistryDouble>.fromOpaque(pointer).takeUnretainedValue().serve(connection)
+        if connection < 0 { break }
+        serve(connection)
       }
+      close(listening)
     }
   }
 
   /// Ends the thread; nothing may be asked any more.
   func stop() {
     shutdown(descriptor, Int32(SHUT_RDWR))
-    close(descriptor)
   }
 
   var url: String { "http://127.0.0.1:\(port)" }
