@@ -4,6 +4,7 @@
 /// that the header chose. The marker is where a reader finds its way again behind damage.
 struct AvroContainerHeader {
   let schema: AvroSchema
+  let schemaText: String
   let codec: AvroCodec
   let sync: [UInt8]
 
@@ -24,8 +25,9 @@ struct AvroContainerHeader {
       throw FormatError("the file's codec \(name) is not one that is read: \(known)")
     }
     guard let text = scan.metadata["avro.schema"] else { throw FormatError("the file's header holds no schema") }
+    let schema = String(decoding: text, as: UTF8.self)
     return AvroContainerHeader(
-      schema: try AvroSchema.parse(String(decoding: text, as: UTF8.self)), codec: codec, sync: scan.sync)
+      schema: try AvroSchema.parse(schema), schemaText: schema, codec: codec, sync: scan.sync)
   }
 
   /// A header's bytes.
