@@ -21,7 +21,7 @@ TOPOLOGY = """
 weir: 1
 topology: bench-{name}
 parallelism: {parallelism}
-checkpoint: {{directory: {work}/checkpoints}}
+checkpoint: {{interval: {interval}, directory: {work}/checkpoints}}
 sources:
   usage:
     connector: file
@@ -87,13 +87,13 @@ def wait_until_quiet(patience=60):
     return True
 
 
-def weir(work, name, data, parallelism, window, key, fmt="json", cpus=None):
+def weir(work, name, data, parallelism, window, key, fmt="json", cpus=None, interval="10s"):
     """Runs one topology; returns seconds of the whole process and its peak memory in MB."""
     shutil.rmtree(f"{work}/out-{name}", ignore_errors=True)
     path = f"{work}/{name}.yaml"
     with open(path, "w") as file:
         file.write(TOPOLOGY.format(name=name, data=data, parallelism=parallelism, window=window, key=key,
-                                   format=fmt, work=work))
+                                   format=fmt, work=work, interval=interval))
     command = [WEIR, "run", "--quiet", "--from", "none", path]
     if cpus:
         command = ["taskset", "-c", cpus] + command

@@ -96,6 +96,10 @@ package struct CheckpointManifest: Equatable, Sendable {
   /// What lies in the checkpoint's folder `state`.
   package let files: [File]
   package let counters: Counters
+  /// From the barrier to the manifest, in ms.
+  package var durationMilliseconds: Int64 = 0
+  /// Bytes of `files` that no earlier checkpoint had and that never change: what this one added.
+  package var newBytes = 0
 
   package init(
     id: Int64, topology: String, createdAt: Int64, isComplete: Bool, sources: [Source], operators: [Operator],

@@ -28,6 +28,8 @@ enum ManifestCodec {
       writer.write(Int64(bitPattern: file.checksum))
     }
     manifest.counters.encode(to: &writer)
+    writer.write(manifest.durationMilliseconds)
+    writer.write(Int64(manifest.newBytes))
     let content = magic + [version] + writer.bytes
     return content + hash(content[...])
   }
@@ -82,9 +84,12 @@ enum ManifestCodec {
     let parts = try readList(&reader, decodePart)
     let files = try readList(&reader, decodeFile)
     let counters = try CheckpointManifest.Counters(from: &reader)
-    return CheckpointManifest(
+    var manifest = CheckpointManifest(
       id: id, topology: topology, createdAt: createdAt, isComplete: isComplete, sources: sources,
       operators: operators, parts: parts, files: files, counters: counters)
+    manifest.durationMilliseconds = try reader.readInt64()
+    manifest.newBytes = Int(try reader.readInt64())
+    return manifest
   }
 
   private static func readList<Element>(

@@ -64,6 +64,8 @@ final class AccumulatorStore {
     UnsafeRawBufferPointer(start: records.field(slot, 0), count: plan.recordStride)
   }
 
+  @inline(__always) func firstByte(_ slot: Int32) -> UInt8 { records.field(slot, 0).load(as: UInt8.self) }
+
   /// Makes `bytes`, a record of this plan, the record of `slot`. Returns whether they are as long as one.
   func load(_ bytes: UnsafeRawBufferPointer, into slot: Int32) -> Bool {
     guard bytes.count == plan.recordStride, let start = bytes.baseAddress else { return false }

@@ -28,7 +28,9 @@ struct GroupCodec {
     header: ((Int32) -> GroupHeader)?
   ) throws(StateError) {
     buffer.setPrefix(prefix)
-    for number in HashOrder.sorted(store.table, slots) {
+    let order = HashOrder.sorted(store.table, slots)
+    for (index, number) in order.enumerated() {
+      if index % GroupCodec.touchedGroups == 0 { touch(store, order[index...].prefix(GroupCodec.touchedGroups)) }
       let slot = HashOrder.slot(number)
       let value = value(store, slot, header?(slot) ?? GroupHeader())
       var failure: StateError?
@@ -39,6 +41,18 @@ struct GroupCodec {
       if let failure { throw failure }
     }
   }
+
+  /// Groups in the order of hashes lie anywhere: loads that don't wait for one another bring the next ones into the cache.
+  private func touch(_ store: GroupStore, _ numbers: ArraySlice<UInt64>) {
+    var seen: UInt8 = 0
+    for number in numbers {
+      let slot = HashOrder.slot(number)
+      seen ^= store.table.keyStart(slot).load(as: UInt8.self) ^ store.accumulators.firstByte(slot)
+    }
+    value.base[0] = seen
+  }
+
+  private static let touchedGroups = 64
 
   /// The value of `slot`; valid until the next call.
   private func value(_ store: GroupStore, _ slot: Int32, _ header: GroupHeader) -> UnsafeRawBufferPointer {

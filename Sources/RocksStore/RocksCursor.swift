@@ -16,6 +16,8 @@ package final class RocksCursor {
     for (index, byte) in upperBound.enumerated() { bound[index] = CChar(bitPattern: byte) }
     options = rocksdb_readoptions_create()
     rocksdb_readoptions_set_iterate_upper_bound(options, bound, upperBound.count)
+    // Counters of this thread that nobody reads.
+    rocksdb_set_perf_level(Int32(rocksdb_disable))
     if isSweep {
       rocksdb_readoptions_set_fill_cache(options, 0)
       rocksdb_readoptions_set_readahead_size(options, 1 << 20)

@@ -75,7 +75,9 @@ final class RocksOptions {
     rocksdb_block_based_options_destroy(table)
     rocksdb_options_set_compression(options, Int32(rocksdb_lz4_compression))
     rocksdb_options_set_write_buffer_size(options, max(1 << 20, limits.writeBufferBytes / 4))
-    rocksdb_options_set_level0_file_num_compaction_trigger(options, kind == .sweeps ? 64 : 8)
+    rocksdb_options_set_level0_file_num_compaction_trigger(options, kind == .sweeps ? 256 : 8)
+    // For sweeps the number of runs decides, not their size: each is read once, and merging them costs as much as sweeping.
+    if kind == .sweeps { rocksdb_options_set_max_bytes_for_level_base(options, 1 << 40) }
     // Runs are added, not written: stalling a writer would not slow them down.
     rocksdb_options_set_level0_slowdown_writes_trigger(options, 1 << 20)
     rocksdb_options_set_level0_stop_writes_trigger(options, 1 << 20)

@@ -9,6 +9,7 @@ package final class RocksRunWriter {
 
   init(options: OpaquePointer, environment: OpaquePointer, path: String) throws(RocksError) {
     self.path = path
+    rocksdb_set_perf_level(Int32(rocksdb_disable))
     writer = rocksdb_sstfilewriter_create(environment, options)
     do {
       try RocksError.checked { rocksdb_sstfilewriter_open(writer, path, $0) }

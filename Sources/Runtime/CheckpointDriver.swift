@@ -30,6 +30,7 @@ final class CheckpointDriver: @unchecked Sendable {
   private var uncommitted: [PendingOutput] = []
   private var commitDue: Commit?
   private var nextID: Int64
+  private var barrierAt: Int64 = 0
   private var participantsLeft: Int
   private var isComplete = true
   private var isAborted = false
@@ -122,6 +123,7 @@ final class CheckpointDriver: @unchecked Sendable {
     case .inject(let id):
       nextID = id + 1
       reports = [:]
+      barrierAt = CheckpointDriver.now()
       for source in sources { source.requestBarrier(id) }
     case .commit(let id): commitDue = commit(id, isComplete: false, isNumbered: true)
     case .cancel(let id, let reason):
@@ -147,6 +149,8 @@ final class CheckpointDriver: @unchecked Sendable {
   /// What is to be committed next.
   private struct Commit {
     let id: Int64
+    /// When its barrier was let in, or everything had ended.
+    let began: Int64
     let isComplete: Bool
     let sources: [CheckpointManifest.Source]
     /// The watermark of each operator over all its subtasks.
@@ -224,10 +228,13 @@ final class CheckpointDriver: @unchecked Sendable {
         step: state.step, role: state.role, signature: settings.signatures[family] ?? "", watermark: state.watermark,
         sizeBytes: size.bytes, entryCount: size.entries)
     }
-    return CheckpointManifest(
+    var manifest = CheckpointManifest(
       id: commit.id, topology: settings.topology, createdAt: Clock.wallMilliseconds(), isComplete: commit.isComplete,
       sources: commit.sources, operators: operators, parts: commit.parts, files: files,
       counters: commit.counters)
+    manifest.durationMilliseconds = CheckpointDriver.now() - commit.began
+    manifest.newBytes = stateFiles.newBytes
+    return manifest
   }
 
   private func nextCommit() throws -> Commit? {
@@ -273,7 +280,8 @@ final class CheckpointDriver: @unchecked Sendable {
     let kept = uncommitted.filter { $0.isLast && reports[$0.participant] != nil }
     let parts = uncommitted.filter { !($0.isLast && reports[$0.participant] != nil) }.flatMap(\.parts)
     return Commit(
-      id: id, isComplete: isComplete, sources: current.compactMap(\.source), states: joinedStates(current),
+      id: id, began: isNumbered ? barrierAt : CheckpointDriver.now(), isComplete: isComplete,
+      sources: current.compactMap(\.source), states: joinedStates(current),
       parts: parts,
       counters: counters(current), kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
   }

@@ -20,12 +20,17 @@ struct RunCommand: AsyncParsableCommand {
     Signals.watch()
     let plan = try topology.load()
     let job: JobSupervisor
+    let clock = ContinuousClock()
+    let start = clock.now
     do {
       job = try JobSupervisor(plan, options: options) { RunCommand.say($0, plan.name) }
     } catch {
       throw CommandFailure.failed("weir: \(error)")
     }
-    if let id = job.restoredFrom, !quiet { StandardError.write("\(plan.name): going on from checkpoint \(id)\n") }
+    if let id = job.restoredFrom, !quiet {
+      let seconds = Numbers.seconds(nanoseconds: Int64((clock.now - start) / .nanoseconds(1)))
+      StandardError.write("\(plan.name): going on from checkpoint \(id), restored in \(seconds)\n")
+    }
     let monitor = RunMonitor(job: job, showsProgress: !quiet && StandardError.isTerminal)
     let summary: JobSummary
     do {

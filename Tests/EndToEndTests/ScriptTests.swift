@@ -25,6 +25,13 @@ import Testing
     #expect(output.contains("hourly windows / DuckDB"), "\(output)")
   }
 
+  @Test func theStateBenchmarkRuns_andRestores() throws {
+    let (status, output) = try ScriptTests.run("scripts/bench", ["--state", "--smoke"])
+    #expect(status == 0, "\(output)")
+    #expect(output.contains("state.memory 256MB"), "\(output)")
+    #expect(output.contains("keys at parallelism 5 (taken at 2)"), "\(output)")
+  }
+
   @Test func theLargeBenchmarkRuns_andCountsEveryRecord() throws {
     let (status, output) = try ScriptTests.run("scripts/bench", ["--large", "--smoke"])
     #expect(status == 0, "\(output)")
