@@ -62,7 +62,7 @@ let package = Package(
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
       "RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
-    tests("RepositoryTests", []),
+    tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
     tests("EndToEndTests", []),
   ],
   swiftLanguageModes: [.v6],

@@ -46,11 +46,13 @@ extension SinkConnector {
 
   private static func owner(_ job: String, _ name: String) -> String { "\(job).\(name)." }
 
-  private static func suffix(_ format: Format) -> String {
+  static func suffix(_ format: Format) -> String {
     switch format {
     case .json: "json"
     case .csv: "csv"
     case .raw: "raw"
+    case .avro: "avro"
+    case .debeziumJSON: "json"
     }
   }
 }

@@ -1,9 +1,15 @@
 import StreamModel
 
-/// What is wrong with a file's bytes as a whole.
+/// What is wrong with a file's bytes as a whole, or with what it takes to understand them.
 package struct FormatError: Error, Equatable, Sendable, CustomStringConvertible {
   package let description: String
-  package init(_ description: String) { self.description = description }
+  /// Whether trying again later may help: a schema registry that does not answer.
+  package let isRetriable: Bool
+
+  package init(_ description: String, isRetriable: Bool = false) {
+    self.description = description
+    self.isRetriable = isRetriable
+  }
 }
 
 /// How bytes and rows correspond.
@@ -13,6 +19,10 @@ package enum Format: Hashable, Sendable {
   case csv(CSVOptions)
   /// The record's bytes as the one column `value`.
   case raw
+  /// Object files, or messages whose schemas a registry holds.
+  case avro(AvroOptions)
+  /// A line or message a change of a database's row.
+  case debeziumJSON(DebeziumOptions)
 }
 
 package struct CSVOptions: Hashable, Sendable {
@@ -51,17 +61,21 @@ package struct DecodedRows: Sendable {
 package struct DecodedChunk: Sendable {
   package let rows: DecodedRows
   package let failures: [DecodeFailure]
-  package init(rows: DecodedRows, failures: [DecodeFailure]) {
+  /// The chunk that the ranges of rows and failures are of, where it is not the one decoded: records that were unpacked.
+  package let chunk: RecordChunk?
+  package init(rows: DecodedRows, failures: [DecodeFailure], chunk: RecordChunk? = nil) {
     self.rows = rows
     self.failures = failures
+    self.chunk = chunk
   }
 }
 
 /// Turns chunks into rows. One owner and thread each; any number may decode chunks of one partition side by side.
 package protocol RecordDecoder: AnyObject {
   /// Decodes every record of `chunk`, which holds whole records. `prologue` is what `RecordSplitter.prologue` found at the
-  /// start of the partition (a CSV header), empty otherwise. Never fails as a whole: a bad record is a failure of its own.
-  func decode(_ chunk: RecordChunk, prologue: [UInt8]) -> DecodedChunk
+  /// start of the partition (a CSV header), empty otherwise. A bad record is a failure of its own; throws only what is no
+  /// record's fault, such as a schema registry that does not answer.
+  func decode(_ chunk: RecordChunk, prologue: [UInt8]) throws(FormatError) -> DecodedChunk
 }
 
 /// Finds where records end in the bytes of one partition, which it sees in order. One per partition.
@@ -77,18 +91,40 @@ package protocol RecordSplitter {
   var isFragment: Bool { get }
   /// The length of the prologue, its line end included, or nil when `bytes` do not hold all of it yet.
   func prologueLength(in bytes: UnsafeBufferPointer<UInt8>, isAtEnd: Bool) -> Int?
+  /// What is wrong where there is no prologue in the first bytes of a partition, and how to mend it.
+  func prologueFault(_ bytes: UnsafeBufferPointer<UInt8>) -> String
 }
 
 extension RecordSplitter {
   package var isFragment: Bool { false }
+
+  package func prologueFault(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
+    "its header does not end within \(bytes.count) bytes — check the quotes in its first line, or set `header: false`"
+  }
 }
 
 /// Turns rows into bytes.
 package protocol RecordEncoder: AnyObject {
   /// What goes before the first row of a file (a CSV header), or empty.
   func header(for schema: Schema) -> [UInt8]
-  /// Appends every row of `batch`, each with its line end.
+  /// Appends every row of `batch`, each with its line end. Rows that are written in blocks may be held back.
   func encode(_ batch: RecordBatch, into buffer: inout ByteBuffer)
+  /// Appends what is held back: a file ends.
+  func finish(into buffer: inout ByteBuffer)
+}
+
+extension RecordEncoder {
+  package func finish(into buffer: inout ByteBuffer) {}
+}
+
+/// Turns rows into messages, each with bytes of its own.
+package protocol MessageEncoder: AnyObject {
+  /// Gets ready, before the first `encode`: agrees the schema with the registry, where there is one.
+  func open() throws(FormatError)
+  /// Appends every row of `batch`, and to `ranges` where each one's bytes lie in `buffer`.
+  func encode(
+    _ batch: RecordBatch, into buffer: inout ByteBuffer, ranges: inout [Range<Int>]
+  ) throws(FormatError)
 }
 
 /// A growing byte area with cheap appends. One owner.
@@ -137,6 +173,9 @@ package struct ByteBuffer: ~Copyable {
   }
 
   package mutating func removeAll() { count = 0 }
+
+  /// Takes back what was appended behind the first `length` bytes.
+  package mutating func truncate(to length: Int) { count = min(count, length) }
 
   package var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: base, count: count) }
 }

@@ -41,14 +41,14 @@ struct ColumnLiveness {
 
   private func isDerived(_ step: StepPlan) -> Bool {
     switch step.operation {
-    case .aggregate, .join: true
+    case .aggregate, .join, .match: true
     case .filter, .project, .deduplicate: readsDerived.contains(step.name)
     }
   }
 
-  /// A side port carries rows of its step's input.
+  /// A side port carries rows of its step's input, but for `timed_out`.
   private func isDerived(_ stream: StreamReference) -> Bool {
-    (stream.port == nil ? derived : readsDerived).contains(stream.producer)
+    (stream.port == nil || stream.port == .timedOut ? derived : readsDerived).contains(stream.producer)
   }
 
   /// Side ports carry rows of the step's input: what they need is kept under the port's own name.
@@ -68,8 +68,9 @@ struct ColumnLiveness {
     case .deduplicate(let spec): left = passedOn.union(spec.key)
     case .aggregate(let spec): left = columnsRead(by: spec)
     case .join: return (Set(0..<step.inputSchema.count), allRight(step))
+    case .match(let spec): left = spec.columns
     }
-    for port in step.ports.keys {
+    for port in step.ports.keys where port != .timedOut {
       left.formUnion(outputs[StreamReference(producer: step.name, port: port).description] ?? [])
     }
     return (left, [])

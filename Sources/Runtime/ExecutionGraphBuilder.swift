@@ -45,6 +45,7 @@ struct ExecutionGraphBuilder {
     case .aggregate(let spec):
       addKeyed(step, key: spec.key, isOrderSensitive: spec.isOrderSensitive)
     case .join(let spec): addJoin(step, spec)
+    case .match(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true, alwaysSorts: true)
     }
   }
 
@@ -99,9 +100,9 @@ struct ExecutionGraphBuilder {
     return Set(all.map(\.stage)).count > 1 || streams.contains { unordered.contains($0.producer) }
   }
 
-  private mutating func addKeyed(_ step: StepPlan, key: [Int], isOrderSensitive: Bool) {
+  private mutating func addKeyed(_ step: StepPlan, key: [Int], isOrderSensitive: Bool, alwaysSorts: Bool = false) {
     let stage = addStage(step.name, isKeyed: !key.isEmpty)
-    let needsSort = isOrderSensitive && isUnordered(step.inputs)
+    let needsSort = alwaysSorts || isOrderSensitive && isUnordered(step.inputs)
     if needsSort { _ = append(.init(name: step.name, body: .sort(step.inputSchema, key: key)), to: stage) }
     let node = append(.init(name: step.name, body: .step(step)), to: stage)
     if needsSort { graph.stages[stage].nodes[0].destinations[nil] = [.local(node: node, input: 0)] }

@@ -123,6 +123,7 @@ extension ExecutionGraph.Node {
       case .deduplicate: .deduplicate
       case .aggregate: .aggregate
       case .join: .join
+      case .match: .match
       }
     case .union, .sort: nil
     case .sink: .sink

@@ -150,6 +150,7 @@ extension ExecutionGraph.Node {
       case .deduplicate: "deduplicate"
       case .aggregate: "aggregate"
       case .join: "join"
+      case .match: "match"
       }
     }
   }
@@ -186,6 +187,10 @@ extension ExecutionGraph.Node {
     case .join(let spec):
       return "\(spec.kind.rawValue) join \(input) on \(spec.leftKey) = \(spec.rightKey) between"
         + " \(spec.lowerMilliseconds) and \(spec.upperMilliseconds) ms to (\(step.outputSchema))"
+    case .match(let spec):
+      let conditions = zip(spec.pattern.variables, spec.conditions).map { "\($0): \($1?.text ?? "")" }
+      return "match \(input) by \(spec.key) of \(spec.patternText) where \(conditions.joined(separator: ", "))"
+        + " within \(spec.withinMilliseconds ?? -1) ms, \(spec.afterMatch)"
     }
   }
 }

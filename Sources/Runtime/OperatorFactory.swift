@@ -11,6 +11,7 @@ enum OperatorFactory {
     case .deduplicate(let spec): DeduplicateOperator(spec)
     case .aggregate(let spec): AggregateOperator.make(spec)
     case .join(let spec): JoinOperator(spec)
+    case .match(let spec): MatchOperator(spec)
     }
   }
 

@@ -31,16 +31,21 @@ final class SourceBatchBuilder {
     /// Records that gave no row.
     var failures: [DecodeFailure]
     var rowCount: Int
+    /// The chunk that failures are of.
+    var chunk: RecordChunk
   }
 
-  func build(_ chunk: RecordChunk, prologue: [UInt8]) -> Result {
-    let decoded = decoder.decode(chunk, prologue: prologue)
-    guard decoded.rows.count > 0 else { return Result(batches: [], failures: decoded.failures, rowCount: 0) }
+  func build(_ chunk: RecordChunk, prologue: [UInt8]) throws -> Result {
+    let decoded = try decoder.decode(chunk, prologue: prologue)
+    let chunk = decoded.chunk ?? chunk
+    guard decoded.rows.count > 0 else {
+      return Result(batches: [], failures: decoded.failures, rowCount: 0, chunk: chunk)
+    }
     var failures = decoded.failures
     var batch = batch(of: decoded.rows, chunk)
     let bad = rowFailures(&batch)
     if !bad.isEmpty { drop(bad, from: &batch, into: &failures) }
-    return Result(batches: cut(batch), failures: failures, rowCount: batch.count)
+    return Result(batches: cut(batch), failures: failures, rowCount: batch.count, chunk: chunk)
   }
 
   private func batch(of rows: DecodedRows, _ chunk: RecordChunk) -> RecordBatch {

@@ -43,9 +43,9 @@ final class SourceWorker {
     while let ticket = try coordinator.take() {
       switch ticket.work {
       case .chunk(let chunk, let prologue):
-        try work(on: chunk, builder.build(chunk, prologue: prologue), ticket.number)
+        try work(on: chunk, try builder.build(chunk, prologue: prologue), ticket.number)
       case .undecodable(let chunk, let failure):
-        let none = SourceBatchBuilder.Result(batches: [], failures: [failure], rowCount: 0)
+        let none = SourceBatchBuilder.Result(batches: [], failures: [failure], rowCount: 0, chunk: chunk)
         try work(on: chunk, none, ticket.number)
       case .endOfPartition(let partition):
         let (_, watermark) = try coordinator.stamp(ticket.number) {
@@ -82,8 +82,8 @@ final class SourceWorker {
     own.bytes.add(chunk.count, ordering: .relaxed)
     for edge in edges { edge.setTurn(ticket) }
     for batch in stamped { try chain.process(batch, input: 0) }
-    let reported = try result.failures.filter { try onError($0, chunk) }
-    if !reported.isEmpty { try deadLetters.report(reported, chunk) }
+    let reported = try result.failures.filter { try onError($0, result.chunk) }
+    if !reported.isEmpty { try deadLetters.report(reported, result.chunk) }
     try send(ticket, watermark)
   }
 

@@ -29,6 +29,25 @@ package final class RecordChunk: @unchecked Sendable {
   /// For message sources: the position of each record by its start in `storage`; nil where positions are byte offsets.
   package let positions: [Int32: Int64]?
 
+  /// Where stretches of `storage` lie in the partition, in order; empty where positions are byte offsets.
+  private let places: [Place]
+
+  /// A stretch of records that the partition holds in another form: unpacked from a compressed block.
+  package struct Place: Hashable, Sendable {
+    /// Of its first byte in `storage`; it ends where the next one starts.
+    package let start: Int
+    /// Of the block in its partition.
+    package let position: Int64
+    /// Of the block, in the partition.
+    package let length: Int
+
+    package init(start: Int, position: Int64, length: Int) {
+      self.start = start
+      self.position = position
+      self.length = length
+    }
+  }
+
   /// Whether this is a piece of one record that was too long to be held whole; none of it can be decoded.
   package let isFragment: Bool
 
@@ -37,7 +56,7 @@ package final class RecordChunk: @unchecked Sendable {
 
   package init(
     partition: SourcePartition, offset: Int64, storage: Memory, count: Int, positions: [Int32: Int64]? = nil,
-    isFragment: Bool = false
+    isFragment: Bool = false, places: [Place] = []
   ) {
     precondition(count + RecordChunk.paddingBytes <= storage.capacityBytes)
     self.partition = partition
@@ -46,6 +65,7 @@ package final class RecordChunk: @unchecked Sendable {
     self.count = count
     self.positions = positions
     self.isFragment = isFragment
+    self.places = places
   }
 
   /// Copies `bytes` into a chunk of its own.
@@ -62,6 +82,20 @@ package final class RecordChunk: @unchecked Sendable {
 
   /// The position in the partition of the record that starts at byte `start` of this chunk.
   package func position(ofRecordAt start: Int) -> Int64 {
-    positions?[Int32(truncatingIfNeeded: start)] ?? offset + Int64(start)
+    if !places.isEmpty { return position(ofUnpacked: start) }
+    return positions?[Int32(truncatingIfNeeded: start)] ?? offset + Int64(start)
+  }
+
+  /// A position between the block's first byte and its last, in the order of the records.
+  private func position(ofUnpacked start: Int) -> Int64 {
+    var (low, high) = (0, places.count)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if places[middle].start <= start { low = middle } else { high = middle }
+    }
+    let place = places[low]
+    let end = low + 1 < places.count ? places[low + 1].start : count
+    let inside = max(0, start - place.start)
+    return place.position + Int64(inside * place.length / max(end - place.start, place.length, 1))
   }
 }

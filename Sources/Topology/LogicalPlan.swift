@@ -95,6 +95,7 @@ package enum Operation: Sendable {
   case aggregate(AggregateSpec)
   /// Input 0 is the left side (`from:`), input 1 the right (`with:`).
   case join(JoinSpec)
+  case match(MatchSpec)
 }
 
 package struct StepPlan: Sendable {

@@ -1,4 +1,4 @@
-/// Reads a topology file into a checked plan. Nothing is started, opened but the file itself, or created.
+/// Reads a topology file into a checked plan. Nothing is started, opened but the file itself and the schemas it names, or created.
 package enum TopologyLoader {
   /// Loads the topology at `file`.
   ///

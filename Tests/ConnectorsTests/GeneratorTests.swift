@@ -324,7 +324,7 @@ private func lines(_ spec: GeneratorSpec) throws -> [Line] {
     var rows = 0
     var failures = 0
     while case .chunk(let chunk, let prologue) = try reader.next(targetBytes: 1 << 20) {
-      let decoded = decoder.decode(chunk, prologue: prologue)
+      let decoded = try decoder.decode(chunk, prologue: prologue)
       rows += decoded.rows.count
       failures += decoded.failures.count
     }

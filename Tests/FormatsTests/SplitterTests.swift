@@ -76,11 +76,11 @@ import Testing
     #expect(length("1,2\n", header: false) == 0)
   }
 
-  @Test func raw_takesLinesAsTheyAre() {
+  @Test func raw_takesLinesAsTheyAre() throws {
     let schema = Schema([Field("value", .string)])
     let decoder = Format.raw.makeDecoder(schema: schema, materialize: [0], epochSecondColumns: [])
     let bytes = Array("a b\r\n\n{\"x\":1}\n".utf8) + [0xFF] + Array("\nlast".utf8)
-    let decoded = decoder.decode(chunk(bytes), prologue: [])
+    let decoded = try decoder.decode(chunk(bytes), prologue: [])
     #expect(decoded.values == [[.string("a b")], [.string("{\"x\":1}")], [.string("last")]])
     #expect(decoded.ranges == [0..<3, 6..<13, 16..<20])
     #expect(decoded.failureRanges == [14..<15])

@@ -29,7 +29,9 @@ struct StyleTests {
   static let allowedImports: [String: Set<String>] = [
     "StreamModel": ["Glibc", "Synchronization"],
     "Expressions": ["StreamModel", "Glibc", "Synchronization"],
-    "Formats": ["CSimdJSON", "CCompression", "StreamModel", "Glibc"],
+    "Formats": [
+      "CSimdJSON", "CCompression", "StreamModel", "Glibc", "Synchronization", "Foundation", "FoundationNetworking",
+    ],
     "RocksStore": ["CRocksDB", "StreamModel", "Glibc"],
     "State": ["StreamModel", "RocksStore", "Glibc", "Synchronization"],
     "Operators": ["StreamModel", "Expressions", "State", "Glibc"],

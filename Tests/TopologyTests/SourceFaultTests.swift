@@ -83,16 +83,46 @@ import Testing
       [
         "5:16: sources.s.connector: the http connector is not available in this version of Weir — use file or generator"
       ])
+  }
+
+  @Test func avroOptions_areThoseOfAvroFiles() {
+    let schema = "schema: {a: string not null, at: timestamp, n: int64}"
     expect(
       source: """
         connector: file
         path: x
         format: avro
-        schema: {a: string not null, at: timestamp, n: int64}
+        registry: http://localhost:8081
+        codec: deflate
+        \(schema)
         """,
       [
-        "7:13: sources.s.format: the avro format is not available in this version of Weir — use json, csv or raw"
+        "8:5: sources.s.registry: belongs to messages; an Avro file carries its schema — remove it",
+        "9:5: sources.s.codec: is not known — known here: path, order",
       ])
+    expect(
+      source: """
+        connector: file
+        path: x
+        format: json
+        reader_schema: x.avsc
+        \(schema)
+        """,
+      ["8:5: sources.s.reader_schema: belongs to format avro, not to json — remove it, or write `format: avro`"])
+    expect(
+      source: """
+        connector: file
+        path: x
+        format: avro
+        reader_schema: nowhere.avsc
+        \(schema)
+        """,
+      [
+        "8:20: sources.s.reader_schema: /t/topologies/nowhere.avsc cannot be opened: No such file or directory — check the path and its permissions"
+      ])
+  }
+
+  @Test func debeziumChanges_needAColumnThatTellsThemApart() {
     expect(
       source: """
         connector: file
@@ -101,7 +131,31 @@ import Testing
         schema: {a: string not null, at: timestamp, n: int64}
         """,
       [
-        "7:13: sources.s.format: the debezium-json format is not available in this version of Weir — use json, csv or raw"
+        "7:13: sources.s.format: a deletion would look like an insertion: no column tells what a change was — add `metadata: {op: op, changed_at: source.timestamp}`"
+      ])
+    expect(
+      source: """
+        connector: file
+        path: x
+        format: debezium-json
+        metadata: {a: op, b: source.tabel, c: before.m, changed: source.timestamp}
+        schema: {a: string not null, at: timestamp, n: int64}
+        """,
+      [
+        "8:16: sources.s.metadata.a: `a` is a column of the row already — give the column another name",
+        "8:26: sources.s.metadata.b: a change has no `source.tabel` — did you mean `source.table`?",
+        "8:43: sources.s.metadata.c: the row has no column `m` — did you mean `n`?",
+      ])
+    expect(
+      source: """
+        connector: file
+        path: x
+        format: debezium-json
+        metadata: {changed: source.timestamp}
+        schema: {a: string not null, at: timestamp, n: int64}
+        """,
+      [
+        "8:5: sources.s.metadata: a deletion would look like an insertion: no column holds `op` — add a column for it, as in `metadata: {op: op, changed_at: source.timestamp}`"
       ])
   }
 
@@ -114,7 +168,7 @@ import Testing
         schema: {a: string not null, at: timestamp, n: int64}
         """,
       [
-        "7:13: sources.s.format: `xml` is not known here — write json, csv or raw"
+        "7:13: sources.s.format: `xml` is not known here — write json, csv, avro, debezium-json or raw"
       ])
     expect(
       source: """

@@ -282,10 +282,54 @@ import Testing
         d: {from: a.timed_out, filter: day > 0}
         """,
       [
-        "9:20: steps.a.match: `match` is not available in this version of Weir — aggregate into windows and `filter` what stands out, or take the step out",
+        "9:20: steps.a.match.measures: is missing — write the columns to give: measures: {started: first(A.at)}",
         "9:34: steps.a.match.key[0]: there is no column `acount_id` — did you mean `account_id`?",
         "9:66: steps.a.match.within: `5` has no unit — write 5s, or another of ms, s, m, h, d",
         "10:20: steps.b.rate: `rate` is not available in this version of Weir — compute amounts with `extend`, or take the step out",
       ])
+  }
+
+  @Test func match_isCheckedAgainstItsPatternAndInput() {
+    expect(
+      steps: """
+        a: {from: usage, match: {key: [day], pattern: "A B+", define: {C: day > 1, B: quantity > 2 * avg(A.quantty)}, measures: {day: first(A.day), match_end: count(*), n: sum(D.day)}, after_match: skip_to_last Z}}
+        b: {from: usage, match: {pattern: "A* B*", measures: {n: count(*)}, after_match: skip_to_first}}
+        c: {from: plain, match: {pattern: "A", measures: {n: count(*)}, within: 0s}}
+        """,
+      [
+        "9:64: steps.a.match.define.C: the pattern has no variable `C` — did you mean `A`?",
+        "9:105: steps.a.match.define.B: no column \"quantty\" — did you mean quantity?",
+        "9:129: steps.a.match.measures.day: `day` is the name of a key column — choose another name",
+        "9:148: steps.a.match.measures.match_end: `match_end` is the name of a column that every match gives — choose another name",
+        "9:182: steps.a.match.measures.n: the pattern has no variable `D` — variables are A, B",
+        "9:203: steps.a.match.after_match: the pattern has no variable `Z` — did you mean `A`?",
+        "10:38: steps.b.match.pattern: the pattern can match nothing at all — make a part of it obligatory, as A+ instead of A*",
+        "10:85: steps.b.match.after_match: `skip_to_first` names no variable — write skip_to_first and a variable of the pattern",
+        "11:20: steps.c.match: the stream has no event time, by which rows are put in order — give the source an event_time",
+        "11:75: steps.c.match.within: 0s is too short — write 1ms or more",
+      ])
+  }
+
+  @Test func match_givesTheKeyTheMeasuresAndItsSpan() throws {
+    let plan = try load(
+      topology(
+        steps: """
+          a: {from: usage, match: {key: [account_id], pattern: "CALM{3,} SPIKE+?", define: {CALM: quantity <= 10, SPIKE: quantity > 5 * avg(CALM.quantity)}, measures: {started: first(SPIKE.started_at), usual: avg(CALM.quantity), n: count(*)}, within: 6h, after_match: skip_to_first SPIKE}}
+          b: {from: a.timed_out, filter: n > 3}
+          """, sinks: ["a", "b"]))
+    let step = try #require(plan.steps.first { $0.name == "a" })
+    #expect(
+      step.outputSchema.description
+        == "account_id string not null, started timestamp, usual decimal(38,6), n int64 not null, match_start timestamp not null, match_end timestamp not null"
+    )
+    #expect(step.ports[.timedOut] == step.outputSchema)
+    #expect(step.ports[.late] == step.inputSchema)
+    let text = PlanExplainer.text(plan)
+    for line in [
+      "  match       by (account_id)", "  pattern     CALM{3,} SPIKE+?", "  define      CALM as quantity <= 10",
+      "  measure     usual = avg(CALM.quantity)", "  within      6h", "  after match skip_to_first SPIKE",
+    ] {
+      #expect(text.contains(line + "\n"), "\(line)")
+    }
   }
 }

@@ -39,7 +39,7 @@ package final class FileSinkWriter: SinkWriter {
 
   /// - Parameters:
   ///   - path: The directory; made when it is not there.
-  ///   - suffix: What ends a part's name: `json` or `csv`.
+  ///   - suffix: What ends a part's name: `json`, `csv`, `avro`.
   ///   - place: The sink in messages: `sinks.totals`.
   ///   - owner: Job and sink, in the names of pending parts.
   package init(
@@ -94,6 +94,7 @@ package final class FileSinkWriter: SinkWriter {
 
   private func closePart() throws(ConnectorError) {
     guard let part else { return }
+    encoder.finish(into: &buffer)
     try flush()
     try part.sync()
     closed.append(ClosedPart(path: part.path, rows: partRows))

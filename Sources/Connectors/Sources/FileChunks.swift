@@ -27,7 +27,7 @@ final class FileChunks {
   private let maxRecordBytes: Int
   private let place: String
 
-  /// The file's CSV header, empty when it has none.
+  /// The file's header (CSV's or Avro's), empty when it has none.
   private(set) var prologue: [UInt8] = []
   /// Everything before it has been handed out.
   private(set) var offset: Int64 = 0
@@ -80,9 +80,7 @@ final class FileChunks {
       }
       if bytes.damage != nil { return keep(area, from: 0, count: filled) }
       if isAtEnd || filled >= maxRecordBytes {
-        throw ConnectorError(
-          "\(place): \(partition.name): its header does not end within \(filled) bytes — check the quotes in its first line, or set `header: false`"
-        )
+        throw ConnectorError("\(place): \(partition.name): \(splitter.prologueFault(seen))")
       }
       area = enlarged(area, filled)
     }
@@ -92,7 +90,7 @@ final class FileChunks {
   func next(targetBytes: Int) throws(ConnectorError) -> Piece {
     var area = Memory(capacityBytes: capacity(for: targetBytes))
     var filled = takeRest(into: area)
-    var splitter = format.makeSplitter()
+    var splitter = format.makeSplitter(prologue: prologue)
     var scanned = 0
     while true {
       filled += try fill(area, from: filled)
@@ -185,7 +183,7 @@ final class FileChunks {
 
   /// Reads over the rest of a record; returns its length.
   private func skipTail(after piece: UnsafeBufferPointer<UInt8>) throws(ConnectorError) -> Int64 {
-    var tail = RecordTail(format, after: piece)
+    var tail = RecordTail(format, prologue: prologue, after: piece)
     var length: Int64 = 0
     while !isAtEnd && !tail.hasEnded {
       let window = Memory(capacityBytes: RecordTail.windowBytes + RecordChunk.paddingBytes)

@@ -9,14 +9,10 @@ struct RecordTail {
   private(set) var hasEnded = false
 
   /// - Parameter piece: The record's first bytes, in which it does not end.
-  init(_ format: Format, after piece: UnsafeBufferPointer<UInt8>) {
+  init(_ format: Format, prologue: [UInt8], after piece: UnsafeBufferPointer<UInt8>) {
     // A splitter gives pieces away only beyond its bound.
     let bound = min(piece.count, RecordTail.windowBytes) - 1
-    splitter =
-      switch format {
-      case .json, .raw: LineSplitter(maxRecordBytes: bound)
-      case .csv(let options): CSVSplitter(options: options, maxRecordBytes: bound)
-      }
+    splitter = format.makeSplitter(prologue: prologue, maxRecordBytes: bound)
     _ = splitter.lastRecordEnd(in: piece, scanned: 0, isAtEnd: false)
   }
 

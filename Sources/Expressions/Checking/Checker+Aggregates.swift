@@ -48,9 +48,12 @@ extension Checker {
         "aggregate in a step with `aggregate:` and use its column here")
     case .insideAggregate:
       return fault(range, "an aggregate inside an aggregate", "aggregate the inner one in a step of its own")
-    case .aroundAggregates: break
+    case .aroundAggregates, .pattern, .insidePattern: break
     }
     guard let function = function(call, range) else { return .invalid(range) }
+    if let variable = call.starVariable {
+      return fault(range, "`\(variable).*` belongs to a row pattern", "write count(*)")
+    }
     var argument: ScalarExpression?
     if let node = call.arguments.first {
       argument = scalar(node, as: function == .stddevPop ? .double : nil, "the argument of \(call.name)")

@@ -22,6 +22,12 @@ struct FunctionRule: Sendable {
 
 extension Checker {
   mutating func call(_ call: SyntaxNode.Call, _ range: TextRange) -> Typed {
+    if place == .pattern, call.name == "prev" || AggregateRule.names.contains(call.name) {
+      return patternCall(call, range)
+    }
+    if place == .insidePattern, call.name == "prev" || AggregateRule.names.contains(call.name) {
+      return fault(range, "`\(call.name)` inside another call", "take it out, and combine the results")
+    }
     if AggregateRule.names.contains(call.name) { return aggregate(call, range) }
     guard let rule = FunctionRule.all[call.name] else {
       for argument in call.arguments { _ = check(argument) }

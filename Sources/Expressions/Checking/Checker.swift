@@ -9,6 +9,10 @@ struct Checker {
     case insideAggregate
     /// An aggregate expression outside its aggregates, whose calls are collected.
     case aroundAggregates
+    /// A condition or measure of a row pattern, whose references are collected.
+    case pattern
+    /// Inside a call of such an expression: what is evaluated on each row.
+    case insidePattern
   }
 
   let text: String
@@ -18,6 +22,10 @@ struct Checker {
   private(set) var columns: Set<Int> = []
   /// The aggregates met so far, in an aggregate expression.
   var collected = CollectedCalls()
+  /// The pattern that the expression is of.
+  var pattern: PatternScope?
+  /// Inside a call of a pattern's expression: the variables that columns are qualified by, nil for none.
+  private(set) var qualifiers: Set<String?> = []
 
   init(text: String, schema: Schema, place: Place) {
     self.text = text
@@ -76,7 +84,15 @@ struct Checker {
     }
   }
 
+  mutating func notePatternColumn(_ position: Int) { columns.insert(position) }
+
   private mutating func column(_ parts: [String], _ range: TextRange) -> Typed {
+    if place == .pattern { return patternColumn(parts, range) }
+    var parts = parts
+    if place == .insidePattern {
+      qualifiers.insert(parts.count > 1 ? parts[0] : nil)
+      if parts.count == 2 { parts.removeFirst() }
+    }
     guard parts.count == 1, let name = parts.first else {
       return fault(
         range, "`\(parts.joined(separator: "."))` is a qualified name, and there is nothing to qualify by here",

@@ -37,7 +37,7 @@ package enum ExpressionChecker {
   }
 
   /// The whole expression's value, which must have a type of its own.
-  private static func typed(_ node: SyntaxNode, _ checker: inout Checker) -> Typed {
+  static func typed(_ node: SyntaxNode, _ checker: inout Checker) -> Typed {
     let typed = checker.check(node)
     if typed.isNull {
       return checker.fault(
@@ -46,7 +46,7 @@ package enum ExpressionChecker {
     return typed.isValue || typed.isInvalid ? typed : checker.notAValue(typed)
   }
 
-  private static func ordered(_ faults: [ExpressionFault]) -> [ExpressionFault] {
+  static func ordered(_ faults: [ExpressionFault]) -> [ExpressionFault] {
     faults.enumerated().sorted { ($0.element.offset, $0.offset) < ($1.element.offset, $1.offset) }.map(\.element)
   }
 }

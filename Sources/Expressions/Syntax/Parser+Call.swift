@@ -16,6 +16,10 @@ extension Parser {
     case "count" where current.isSign("*"):
       advance()
       call.isStar = true
+    case "count" where peek().isSign(".") && peek(2).isSign("*"):
+      call.starVariable = current.value
+      for _ in 0..<3 { advance() }
+      call.isStar = true
     default: call = try plainCall(name, start)
     }
     try expectSign(")")

@@ -43,6 +43,8 @@ struct SyntaxNode: Sendable {
     let arguments: [SyntaxNode]
     /// `count(*)`.
     var isStar = false
+    /// `count(V.*)` of a row pattern.
+    var starVariable: String?
     var isDistinct = false
     var filter: SyntaxNode?
   }

@@ -17,21 +17,19 @@ struct ConnectorLanguage {
     ConnectorLanguage(name: "http", keys: nil, isAvailable: false),
   ]
 
-  /// What every source takes; `header`, `delimiter` and `quote` belong to csv.
-  static let sourceKeys = [
-    "connector", "format", "header", "delimiter", "quote", "schema", "computed", "event_time", "watermark", "on_error",
-    "rate",
-  ]
+  /// What every source takes; some belong to one format.
+  static let sourceKeys =
+    [
+      "connector", "format", "schema", "computed", "event_time", "watermark", "on_error", "rate",
+    ] + FormatChecker.sourceKeys
 
   static let sinks = [
-    ConnectorLanguage(name: "file", keys: ["path", "format", "header", "delimiter", "quote"], isAvailable: true),
+    ConnectorLanguage(name: "file", keys: ["path"] + FormatChecker.fileSinkKeys, isAvailable: true),
     ConnectorLanguage(name: "console", keys: [], isAvailable: true),
     ConnectorLanguage(name: "blackhole", keys: [], isAvailable: true),
     ConnectorLanguage(
       name: "kafka",
-      keys: [
-        "topic", "bootstrap", "key", "properties", "transaction_timeout", "format", "header", "delimiter", "quote",
-      ],
+      keys: ["topic", "bootstrap", "key", "properties", "transaction_timeout"] + FormatChecker.messageSinkKeys,
       isAvailable: false),
     ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
   ]

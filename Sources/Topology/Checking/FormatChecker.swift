@@ -1,36 +1,64 @@
 import Formats
 import StreamModel
 
-/// Reads `format:` and the options of csv.
-enum FormatChecker {
-  static let unavailable = ["avro", "debezium-json"]
-  private static let csvKeys = ["header", "delimiter", "quote"]
+/// Reads `format:` and the options of each.
+struct FormatChecker {
+  let section: Section
+  /// The directory that relative paths are relative to.
+  let base: String
+  /// What the connector calls itself.
+  let connector: String
+
+  /// Options of formats, and whose they are.
+  private static let owners: [(key: String, format: String)] = [
+    ("header", "csv"), ("delimiter", "csv"), ("quote", "csv"), ("reader_schema", "avro"), ("codec", "avro"),
+    ("schema_name", "avro"), ("registry", "avro"), ("registry_credentials", "avro"), ("subject", "avro"),
+    ("register", "avro"), ("metadata", "debezium-json"),
+  ]
+
+  /// What a source may say of its format, beside `format:`.
+  static let sourceKeys = [
+    "header", "delimiter", "quote", "reader_schema", "registry", "registry_credentials", "metadata",
+  ]
+  /// What a sink of files may, and one of messages.
+  static let fileSinkKeys = ["format", "header", "delimiter", "quote", "codec", "schema_name"]
+  static let messageSinkKeys = [
+    "format", "header", "delimiter", "quote", "schema_name", "registry", "registry_credentials", "subject", "register",
+  ]
+
+  init(section: Section, base: String) {
+    self.section = section
+    self.base = base
+    connector =
+      section["connector"].flatMap { item in
+        if case .scalar(let scalar) = item.node.content { scalar.text } else { nil }
+      } ?? ""
+  }
 
   /// The format of a source or sink; json where none is given. Nil, with a fault, where it is faulty.
-  static func read(_ section: Section, allowed: [String]) -> Format? {
+  func read(allowed: [String]) -> Format? {
     guard let item = section["format"] else {
-      rejectCSVOptions(section, "json")
+      rejectOptions(but: "json")
       return .json
     }
-    if case .scalar(let scalar) = item.node.content, let name = unavailable.first(where: { $0 == scalar.text }) {
-      item.fault("the \(name) format is not available in this version of Weir", "use \(Shown.alternatives(allowed))")
-      return nil
-    }
     guard let name = item.choice(allowed) else { return nil }
-    guard name == "csv" else {
-      rejectCSVOptions(section, name)
-      return name == "raw" ? .raw : .json
-    }
-    return csv(section)
-  }
-
-  private static func rejectCSVOptions(_ section: Section, _ format: String) {
-    for key in csvKeys {
-      section[key]?.keyFault("belongs to format csv, not to \(format)", "remove it, or write `format: csv`")
+    rejectOptions(but: name)
+    switch name {
+    case "csv": return csv()
+    case "avro": return AvroChecker(section: section, base: base, isMessages: connector == "kafka").check(item)
+    case "debezium-json": return .debeziumJSON(DebeziumOptions(metadata: []))
+    case "raw": return .raw
+    default: return .json
     }
   }
 
-  private static func csv(_ section: Section) -> Format? {
+  private func rejectOptions(but name: String) {
+    for (key, format) in FormatChecker.owners where format != name {
+      section[key]?.keyFault("belongs to format \(format), not to \(name)", "remove it, or write `format: \(format)`")
+    }
+  }
+
+  private func csv() -> Format? {
     var options = CSVOptions()
     var isFaulty = false
     if let item = section["header"] {
@@ -49,7 +77,7 @@ enum FormatChecker {
   }
 
   /// One ASCII character that is no letter, digit, blank or line end; `\t` is a tab.
-  private static func character(_ item: Item) -> UInt8? {
+  private func character(_ item: Item) -> UInt8? {
     guard let scalar = item.scalar("one character") else { return nil }
     let text = scalar.text == "\\t" ? "\t" : scalar.text
     guard text.utf8.count == 1, let byte = text.utf8.first, byte == 9 || (byte > 0x20 && byte < 0x7F) else {

@@ -22,9 +22,8 @@ enum OperationKind: String, CaseIterable {
   var substitute: String? {
     switch self {
     case .lookup: "compute the columns with `extend`, or take the step out"
-    case .match: "aggregate into windows and `filter` what stands out, or take the step out"
     case .rate: "compute amounts with `extend`, or take the step out"
-    case .filter, .select, .extend, .deduplicate, .aggregate, .join: nil
+    case .filter, .select, .extend, .deduplicate, .aggregate, .join, .match: nil
     }
   }
 }

@@ -25,14 +25,16 @@ struct SinkChecker {
     case "console": return .console
     case "blackhole": return .blackhole
     case "file":
-      let format = FormatChecker.read(section, allowed: ["json", "csv", "raw"])
+      let format = FormatChecker(section: section, base: base).read(allowed: ["json", "csv", "avro", "raw"])
       let path = section.required("path", "a directory: path: ../out/hourly").flatMap {
         PathText.read($0, relativeTo: base)
       }
       guard let format, let path else { return nil }
       return .file(path: path, format: format)
     default:
-      if connector.keys != nil { _ = FormatChecker.read(section, allowed: ["json", "csv"]) }
+      if connector.keys != nil {
+        _ = FormatChecker(section: section, base: base).read(allowed: ["json", "csv", "avro"])
+      }
       return nil
     }
   }

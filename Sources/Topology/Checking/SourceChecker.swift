@@ -20,11 +20,12 @@ struct SourceChecker {
     let connector = ConnectorLanguage.read(
       section, among: ConnectorLanguage.sources, common: ConnectorLanguage.sourceKeys, notes: &notes)
     let isGenerator = connector?.name == "generator"
-    let format = FormatChecker.read(section, allowed: isGenerator ? ["json", "csv"] : ["json", "csv", "raw"])
+    var format = FormatChecker(section: section, base: base).read(
+      allowed: isGenerator ? ["json", "csv"] : ["json", "csv", "avro", "debezium-json", "raw"])
     let settings = connector.flatMap(readConnector)
     let policy = readErrorPolicy()
     let rate = section["rate"].map { $0.number({ $0 > 0 && $0 <= 1e12 }, "a number of rows a second, more than 0") }
-    guard let decoded = readSchema(format, isGenerator: isGenerator) else {
+    guard let decoded = readSchema(&format, isGenerator: isGenerator) else {
       checkWithoutSchema()
       return Outcome()
     }
@@ -67,9 +68,10 @@ struct SourceChecker {
 
   // MARK: Columns
 
-  private func readSchema(_ format: Format?, isGenerator: Bool) -> ReadSchema? {
+  private func readSchema(_ format: inout Format?, isGenerator: Bool) -> ReadSchema? {
     guard let item = section["schema"] else {
       if format == .raw { return .rawRecord }
+      if case .avro(let options) = format, let schema = options.readerSchema { return .avro(schema) }
       if isGenerator { return .usageRecord }
       _ = section.required("schema", "the columns and their types, such as `schema: {record_id: string not null}`")
       return nil
@@ -83,7 +85,31 @@ struct SourceChecker {
         "write `schema: {value: bytes not null}`, or leave it out"
       )
     }
-    return schema
+    if case .avro(let options) = format, let reader = options.readerSchema { check(schema, reader, item) }
+    guard case .debeziumJSON = format else { return schema }
+    guard let (columns, options) = DebeziumChecker(section: section, columns: schema).check() else {
+      format = nil
+      return schema
+    }
+    format = .debeziumJSON(options)
+    return columns
+  }
+
+  /// Every column is a field of the reader's schema, of a type that a column can have.
+  private func check(_ schema: ReadSchema, _ reader: AvroSchema, _ item: Item) {
+    let fields = reader.rootRecord?.fields ?? []
+    for column in schema.fields {
+      guard let field = fields.first(where: { $0.name == column.name }) else {
+        item.peek(column.name)?.keyFault(
+          "the reader's schema has no field of this name",
+          NearestName.suggestion(for: column.name, among: fields.map(\.name), otherwise: "add it there"))
+        continue
+      }
+      if AvroColumns.type(of: field.type, in: reader) == nil {
+        item.peek(column.name)?.keyFault(
+          "its type in the reader's schema is none that a column can have", "leave the column out")
+      }
+    }
   }
 
   /// Expressions over the decoded columns, added behind them.

@@ -28,7 +28,7 @@ struct StepChecker {
     case .aggregate: return AggregateChecker(item: item, input: input).check()
     case .join: return JoinChecker(item: item, left: input, right: right).check()
     case .lookup: return lookup(item)
-    case .match: return match(item)
+    case .match: return MatchChecker(item: item, input: input).check()
     case .rate:
       _ = item.openSection(expected: "a section")
       return StepOutcome(ports: passThrough([.rejected]))
@@ -103,17 +103,5 @@ struct StepChecker {
     stream.schema = Schema(kept + take.fields.map { Field($0.name, $0.type) })
     stream.opaque.formUnion(take.opaque)
     return StepOutcome(stream: stream, ports: ports)
-  }
-
-  private func match(_ item: Item) -> StepOutcome {
-    let ports = passThrough([.late])
-    let keys = ["key", "pattern", "define", "measures", "within", "after_match"]
-    guard let section = item.section(keys, expected: "{key, pattern, define, measures}") else {
-      return StepOutcome(ports: ports)
-    }
-    _ = section.required("pattern", "a row pattern: pattern: \"A B+\"")?.scalar("a row pattern")
-    _ = section["within"]?.duration(atLeast: 1)
-    if let input, let key = section["key"] { _ = input.columns(key) }
-    return StepOutcome(ports: ports)
   }
 }

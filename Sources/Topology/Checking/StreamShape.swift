@@ -87,6 +87,14 @@ enum ExpressionText {
     return settle(ExpressionChecker.aggregate(scalar.text, schema: stream.schema), scalar, item, stream)
   }
 
+  /// Checks an expression by `check`, which is given its text.
+  static func settled<Meaning>(
+    _ item: Item, over stream: StreamShape, _ check: (String) -> Checked<Meaning>
+  ) -> Meaning? {
+    guard let scalar = item.scalar("an expression") else { return nil }
+    return settle(check(scalar.text), scalar, item, stream)
+  }
+
   private static func settle<Meaning>(
     _ checked: Checked<Meaning>, _ scalar: DocumentScalar, _ item: Item, _ stream: StreamShape
   ) -> Meaning? {
@@ -106,7 +114,7 @@ enum ExpressionText {
     return stream.opaque.contains(name) || stream.opaque.contains(String(name.dropFirst().dropLast()))
   }
 
-  private static func report(_ fault: ExpressionFault, _ scalar: DocumentScalar, _ item: Item) {
+  static func report(_ fault: ExpressionFault, _ scalar: DocumentScalar, _ item: Item) {
     let isInside = scalar.substitutions.contains { substitution in
       substitution.range.overlaps(fault.offset..<fault.offset + max(fault.length, 1))
     }

@@ -163,13 +163,25 @@ struct TopologyChecker {
     }
   }
 
-  /// `raw` writes the bytes of one column.
+  /// `raw` writes the bytes of one column; Avro's fields have names of their own kind.
   private func checkFormat(_ connector: SinkConnector, _ stream: StreamShape, _ section: Section) {
+    if case .file(_, .avro) = connector {
+      for field in stream.schema.fields where !AvroNames.isName(field.name) {
+        section["format"]?.fault(
+          "the column `\(Shown.text(field.name))` cannot be an Avro field",
+          "`select` it under a name of letters, digits and _, such as \(TopologyChecker.avroName(field.name))")
+      }
+    }
     guard case .file(_, .raw) = connector, stream.schema.count != 1 || stream.schema[0].type.layout != .view else {
       return
     }
     section["format"]?.fault(
       "raw writes one column of type bytes or string", "write json or csv, or `select` that column")
+  }
+
+  private static func avroName(_ name: String) -> String {
+    let letters = name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
+    return letters.first?.isNumber ?? true ? "_" + String(letters) : String(letters)
   }
 
   private mutating func checkViews() {

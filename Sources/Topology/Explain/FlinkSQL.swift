@@ -106,7 +106,7 @@ struct FlinkSQL {
     switch step.operation {
     case .aggregate(let spec): return spec.window == .none
     case .filter, .project, .deduplicate: return step.inputs.contains(where: isRunning)
-    case .join: return false
+    case .join, .match: return false
     }
   }
 
@@ -207,6 +207,8 @@ struct FlinkSource {
         ("csv.quote-character", String(Unicode.Scalar(csv.quote))),
       ] + (skips.map { [("csv.ignore-parse-errors", $0)] } ?? [])
     case .raw: return [("format", "raw")]
+    case .avro: return [("format", "avro")]
+    case .debeziumJSON: return [("format", "debezium-json")]
     }
   }
 }

@@ -24,6 +24,10 @@ struct FlinkStep {
     case .deduplicate(let spec): return deduplicate(spec)
     case .aggregate(let spec): return aggregate(spec)
     case .join(let spec): return join(spec)
+    case .match(let spec):
+      return untranslated(
+        "Flink's MATCH_RECOGNIZE has neither prev nor all of the after-match modes: write it by hand for the pattern (\(spec.patternText))"
+      )
     }
   }
 
@@ -73,6 +77,7 @@ struct FlinkStep {
       if let source = plan.sources.first(where: { $0.name == input.producer }) { return source.eventTime != nil }
       guard let step = plan.steps.first(where: { $0.name == input.producer }) else { return false }
       if case .aggregate(let spec) = step.operation { return spec.window != .none }
+      if case .match = step.operation { return true }
       return hasTime(step.inputs, plan)
     }
   }

@@ -40,6 +40,7 @@ extension StepPlan {
     case .deduplicate: "deduplicate"
     case .aggregate: "aggregate"
     case .join: "join"
+    case .match: "match"
     }
   }
 
@@ -55,6 +56,7 @@ extension StepPlan {
     case .deduplicate(let spec): exchange(spec.key, inputSchema)
     case .aggregate(let spec): exchange(spec.key, inputSchema)
     case .join(let spec): exchange(spec.leftKey, inputSchema)
+    case .match(let spec): exchange(spec.key, inputSchema)
     }
   }
 
@@ -141,12 +143,31 @@ extension WindowSpec {
   }
 }
 
+extension MatchSpec {
+  /// Each variable that has one, with its condition.
+  var definitions: [(name: String, condition: String)] {
+    zip(pattern.variables, conditions).compactMap { name, condition in condition.map { (name, $0.text) } }
+  }
+
+  /// Where the search goes on, as the language writes it.
+  var afterMatchText: String {
+    switch afterMatch {
+    case .pastLastRow: "skip_past_last_row"
+    case .toNextRow: "skip_to_next_row"
+    case .toFirst(let variable): "skip_to_first \(pattern.variables[variable])"
+    case .toLast(let variable): "skip_to_last \(pattern.variables[variable])"
+    }
+  }
+}
+
 extension Format {
   var name: String {
     switch self {
     case .json: "json"
     case .csv: "csv"
     case .raw: "raw"
+    case .avro: "avro"
+    case .debeziumJSON: "debezium-json"
     }
   }
 }

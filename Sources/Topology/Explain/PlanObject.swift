@@ -103,12 +103,26 @@ struct PlanObject {
   }
 
   private func format(_ format: Format) -> JSONText {
-    guard case .csv(let options) = format else { return .object([("name", .string(format.name))]) }
-    return .object([
-      ("name", .string(format.name)), ("header", .flag(options.header)),
-      ("delimiter", .string(String(Unicode.Scalar(options.delimiter)))),
-      ("quote", .string(String(Unicode.Scalar(options.quote)))),
-    ])
+    .object([("name", .string(format.name))] + options(format))
+  }
+
+  private func options(_ format: Format) -> [(String, JSONText)] {
+    switch format {
+    case .json, .raw: []
+    case .csv(let options):
+      [
+        ("header", .flag(options.header)), ("delimiter", .string(String(Unicode.Scalar(options.delimiter)))),
+        ("quote", .string(String(Unicode.Scalar(options.quote)))),
+      ]
+    case .avro(let options):
+      [
+        ("codec", .string(options.codec.rawValue)), ("schema_name", .string(options.recordName)),
+        ("reader_schema", options.readerSchema?.rootRecord.map { .string($0.name) } ?? .null),
+        ("registry", options.registry.map { .string($0.url) } ?? .null),
+        ("subject", options.subject.map(JSONText.string) ?? .null), ("register", .flag(options.registers)),
+      ]
+    case .debeziumJSON(let options): [("metadata", .array(options.metadata.map { .string($0.column) }))]
+    }
   }
 
   private func sink(_ sink: SinkPlan) -> JSONText {
@@ -193,7 +207,19 @@ struct PlanObject {
         ("lower_ms", .integer(spec.lowerMilliseconds)),
         ("upper_ms", .integer(spec.upperMilliseconds)),
       ]
+    case .match(let spec): return match(spec, step.inputSchema)
     }
+  }
+
+  private func match(_ spec: MatchSpec, _ schema: Schema) -> [(String, JSONText)] {
+    [
+      ("key", names(spec.key, schema)),
+      ("pattern", .string(spec.patternText)),
+      ("define", .object(spec.definitions.map { ($0.name, .string($0.condition)) })),
+      ("measures", .object(spec.measures.map { ($0.name, .string($0.expression.text)) })),
+      ("within_ms", optional(spec.withinMilliseconds)),
+      ("after_match", .string(spec.afterMatchText)),
+    ]
   }
 
   private func projections(_ spec: ProjectSpec, _ schema: Schema) -> [(String, JSONText)] {

@@ -98,7 +98,21 @@ struct PlanText {
           "\(spec.kind.rawValue), between \(Durations.format(spec.lowerMilliseconds)) and \(Durations.format(spec.upperMilliseconds))"
         )
       ]
+    case .match(let spec): return match(name, spec, step.inputSchema)
     }
+  }
+
+  private func match(_ name: String, _ spec: MatchSpec, _ schema: Schema) -> [String] {
+    let key = spec.key.map { schema[$0].name }.joined(separator: ", ")
+    var lines = [
+      line(name, spec.key.isEmpty ? "all rows as one sequence" : "by (\(key))"),
+      line("pattern", Shown.text(spec.patternText, longest: 4000)),
+    ]
+    lines += spec.definitions.map { line("define", "\($0.name) as \(Shown.text($0.condition, longest: 4000))") }
+    lines += spec.measures.map { line("measure", "\($0.name) = \(Shown.text($0.expression.text, longest: 4000))") }
+    if let within = spec.withinMilliseconds { lines.append(line("within", Durations.format(within))) }
+    lines.append(line("after match", spec.afterMatchText))
+    return lines
   }
 
   private func projections(_ name: String, _ spec: ProjectSpec) -> [String] {

@@ -1,0 +1,25 @@
+# Weir in one image: built on Swift's Debian image, run on a slim one with the libraries it links.
+FROM swift:6.3-bookworm AS build
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      g++ libsimdjson-dev librocksdb-dev zlib1g-dev libzstd-dev tzdata \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY Package.swift ./
+COPY Sources Sources
+COPY Tests Tests
+RUN swift build -c release --product weir --static-swift-stdlib \
+ && install -D "$(swift build -c release --show-bin-path)/weir" /out/weir
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      ca-certificates libcurl4 libxml2 libsimdjson14 librocksdb7.8 zlib1g libzstd1 tzdata \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --create-home --home-dir /var/lib/weir weir
+COPY --from=build /out/weir /usr/local/bin/weir
+COPY --chown=weir topologies /var/lib/weir/topologies
+USER weir
+WORKDIR /var/lib/weir
+ENTRYPOINT ["weir"]
+CMD ["--help"]

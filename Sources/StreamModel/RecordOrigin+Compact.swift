@@ -1,0 +1,50 @@
+extension RecordOrigin {
+  /// The same rows with only their own bytes kept in memory, instead of all the chunks they were read in: for rows that are
+  /// kept for long.
+  package func compacted() -> RecordOrigin {
+    var rowsOfChunk: [(chunk: RecordChunk, rows: [Int])] = []
+    var known: [ObjectIdentifier: Int] = [:]
+    for row in 0..<ranges.count {
+      let chunk = chunk(at: row)
+      let index = known[ObjectIdentifier(chunk)] ?? rowsOfChunk.count
+      if index == rowsOfChunk.count {
+        known[ObjectIdentifier(chunk)] = index
+        rowsOfChunk.append((chunk, []))
+      }
+      rowsOfChunk[index].rows.append(row)
+    }
+    guard !rowsOfChunk.isEmpty else { return self }
+    let views = Memory(capacityBytes: ranges.count * 8)
+    let positions = Memory(capacityBytes: ranges.count * 8)
+    let viewCells = views.base.assumingMemoryBound(to: UInt64.self)
+    let positionCells = positions.base.assumingMemoryBound(to: Int64.self)
+    var chunks: [RecordChunk] = []
+    for (chunk, rows) in rowsOfChunk {
+      for row in rows { positionCells[row] = Int64(chunks.count) }
+      chunks.append(compact(chunk, rows, viewCells))
+    }
+    return RecordOrigin(
+      chunks: chunks, positions: Column(type: .int64, count: ranges.count, values: positions),
+      ranges: Column(type: .int64, count: ranges.count, values: views))
+  }
+
+  /// A chunk of the records of `rows`, whose places in it are written to `views`.
+  private func compact(
+    _ chunk: RecordChunk, _ rows: [Int], _ views: UnsafeMutablePointer<UInt64>
+  ) -> RecordChunk {
+    let total = rows.reduce(0) { $0 + bytes(at: $1).count }
+    let storage = Memory(capacityBytes: total + RecordChunk.paddingBytes)
+    var places: [Int32: Int64] = [:]
+    var end = 0
+    for row in rows {
+      let record = bytes(at: row)
+      if let start = record.baseAddress { (storage.base + end).copyMemory(from: start, byteCount: record.count) }
+      places[Int32(end)] = position(at: row)
+      views[row] = packView(start: end, length: record.count)
+      end += record.count
+    }
+    (storage.base + end).initializeMemory(as: UInt8.self, repeating: 0x20, count: RecordChunk.paddingBytes)
+    return RecordChunk(
+      partition: chunk.partition, offset: chunk.offset, storage: storage, count: total, positions: places)
+  }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import Testing
+import Yams
+
+/// `docker-compose.yml` and what it mounts, read as Docker and the services would; nothing is started.
+struct DeploymentTests {
+  private static func text(_ path: String) throws -> String {
+    try String(contentsOf: StyleTests.root.appendingPathComponent(path), encoding: .utf8)
+  }
+
+  private static func mapping(_ path: String) throws -> [String: Any] {
+    try #require(try Yams.load(yaml: text(path)) as? [String: Any], "\(path) is no mapping")
+  }
+
+  private static func services() throws -> [String: [String: Any]] {
+    try #require(try mapping("docker-compose.yml")["services"] as? [String: [String: Any]])
+  }
+
+  @Test func theServicesOfADeployment_areAllThere() throws {
+    let services = try DeploymentTests.services()
+    #expect(Set(services.keys) == ["kafka", "registry", "postgres", "weir", "prometheus", "grafana"])
+    for (name, service) in services {
+      let image = service["image"] as? String
+      #expect(image != nil, "\(name) has no image")
+      if service["build"] == nil { #expect(image?.contains(":") == true, "\(name)'s image has no version") }
+    }
+  }
+
+  @Test func whatWaitsForAService_waitsForOneThatSaysWhetherItIsWell() throws {
+    let services = try DeploymentTests.services()
+    for (name, service) in services {
+      let conditions = service["depends_on"] as? [String: [String: String]] ?? [:]
+      let plain = service["depends_on"] as? [String] ?? []
+      for other in Array(conditions.keys) + plain { #expect(services[other] != nil, "\(name) waits for \(other)") }
+      for (other, condition) in conditions where condition["condition"] == "service_healthy" {
+        #expect(services[other]?["healthcheck"] != nil, "\(other) has no health check for \(name)")
+      }
+    }
+  }
+
+  @Test func portsAreOnLoopbackAndNoneTwice() throws {
+    let ports = try DeploymentTests.services().values.flatMap { $0["ports"] as? [String] ?? [] }
+    #expect(ports.count >= 5)
+    #expect(ports.allSatisfy { $0.hasPrefix("127.0.0.1:") })
+    #expect(Set(ports.map { $0.split(separator: ":")[1] }).count == ports.count)
+  }
+
+  @Test func whatIsMounted_isThere() throws {
+    let compose = try DeploymentTests.mapping("docker-compose.yml")
+    let named = Set((compose["volumes"] as? [String: Any] ?? [:]).keys)
+    var used: Set<String> = []
+    for (name, service) in try DeploymentTests.services() {
+      for volume in service["volumes"] as? [String] ?? [] {
+        let source = String(volume.split(separator: ":")[0])
+        if source.hasPrefix("./") {
+          let path = StyleTests.root.appendingPathComponent(String(source.dropFirst(2))).path
+          #expect(FileManager.default.fileExists(atPath: path), "\(name) mounts \(source)")
+        } else {
+          used.insert(source)
+        }
+      }
+    }
+    #expect(used == named)
+  }
+
+  @Test func kafkaIsItsOwnController_andLetsTransactionsOutliveACheckpoint() throws {
+    let kafka = try #require(try DeploymentTests.services()["kafka"]?["environment"] as? [String: String])
+    #expect(kafka["KAFKA_PROCESS_ROLES"] == "broker,controller")
+    #expect((kafka["KAFKA_TRANSACTION_MAX_TIMEOUT_MS"].flatMap { Int($0) } ?? 0) >= 15 * 60 * 1000)
+  }
+
+  @Test func whatPrometheusAndGrafanaRead_areServices() throws {
+    let services = try DeploymentTests.services()
+    let prometheus = try DeploymentTests.mapping("deploy/prometheus/prometheus.yml")
+    let jobs = try #require(prometheus["scrape_configs"] as? [[String: Any]])
+    let targets = jobs.flatMap { job in
+      (job["static_configs"] as? [[String: Any]] ?? []).flatMap { $0["targets"] as? [String] ?? [] }
+    }
+    #expect(targets.contains { $0.hasPrefix("weir:") })
+    for target in targets where !target.hasPrefix("localhost:") {
+      #expect(services[String(target.split(separator: ":")[0])] != nil, "there is no service \(target)")
+    }
+    let file = "deploy/grafana/provisioning/datasources/prometheus.yml"
+    let sources = try #require(try DeploymentTests.mapping(file)["datasources"] as? [[String: Any]])
+    #expect(sources.map { $0["url"] as? String } == ["http://prometheus:9090"])
+    let providers = try #require(
+      try DeploymentTests.mapping("deploy/grafana/provisioning/dashboards/weir.yml")["providers"] as? [[String: Any]])
+    let grafana = try #require(services["grafana"]?["volumes"] as? [String])
+    let path = try #require((providers.first?["options"] as? [String: String])?["path"])
+    #expect(grafana.contains { $0.contains(":\(path):") })
+  }
+
+  /// The image is built of what `scripts/setup` installs.
+  @Test func theImageHasThePackagesOfSetup() throws {
+    let setup = try DeploymentTests.text("scripts/setup")
+    let line = try #require(setup.split(separator: "\n").first { $0.hasPrefix("packages=(") })
+    let packages = line.dropFirst("packages=(".count).dropLast().split(separator: " ").map(String.init)
+    let docker = try DeploymentTests.text("Dockerfile")
+    for package in packages where package.hasPrefix("lib") || package.hasPrefix("zlib") {
+      #expect(docker.contains(package), "the Dockerfile does not install \(package)")
+    }
+    #expect(docker.contains("ENTRYPOINT [\"weir\"]"))
+  }
+}
