@@ -25,6 +25,7 @@ struct RunCommand: AsyncParsableCommand {
     } catch {
       throw CommandFailure.failed("weir: \(error)")
     }
+    for notice in job.notices { StandardError.write("weir: \(plan.name): \(notice)\n") }
     if let id = job.restoredFrom, !quiet { StandardError.write("\(plan.name): going on from checkpoint \(id)\n") }
     let monitor = RunMonitor(job: job, showsProgress: !quiet && StandardError.isTerminal)
     let summary: JobSummary
