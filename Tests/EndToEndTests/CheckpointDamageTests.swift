@@ -9,8 +9,9 @@ import Testing
   private func stoppedRun() throws -> (folder: TestFolder, file: String, newest: URL) {
     let folder = try TestFolder()
     let file = try folder.write("t.yaml", CheckpointDamageTests.topology(rate: 30_000))
-    let running = try WeirProcess.start(["run", file])
-    while !folder.contents.contains("checkpoints/killed/checkpoint-3") && running.process.isRunning { sched_yield() }
+    // One checkpoint, the one of the stop, with all the output.
+    let running = try WeirProcess.start(["run", file, "--set", "checkpoint.interval=1h"])
+    while !folder.contents.contains(where: { $0.hasPrefix("hourly/") }) && running.process.isRunning { sched_yield() }
     kill(running.process.processIdentifier, SIGTERM)
     #expect(running.wait().status == 130)
     return (folder, file, try newest(folder))
