@@ -101,7 +101,9 @@ struct StyleTests {
   /// A crash point that no test dies at holds nothing.
   @Test func everyCrashPointIsOneTheKillTestsKnow() throws {
     let reached = StyleTests.swiftFiles(in: "Sources").flatMap(\.lines)
-      .filter { $0.contains("CrashPoint.reached(") }.flatMap { $0.matches(of: /CrashPoint\.reached\("([a-z-]+)"\)/).map { String($0.output.1) } }
+      .filter { $0.contains("CrashPoint.reached(") }.flatMap {
+        $0.matches(of: /CrashPoint\.reached\("([a-z-]+)"\)/).map { String($0.output.1) }
+      }
     let scenario = try #require(StyleTests.swiftFiles(in: "Tests").first { $0.path.hasSuffix("KillScenario.swift") })
     let start = try #require(scenario.lines.firstIndex { $0.contains("static let crashPoints") })
     let listed = scenario.lines[start...].prefix { !$0.hasSuffix("]") || $0.contains("= [") }
