@@ -36,6 +36,11 @@ final class CheckpointDriver: @unchecked Sendable {
   private var isAborted = false
   private var failure: String?
   private var lastFailure: String?
+  /// The last checkpoint committed and the last given up by this run, and those that a savepoint is copied from.
+  private var lastCommitted: Int64?
+  private var lastCancelled: Int64?
+  private var kept: Set<Int64> = []
+  private var isDone = false
 
   struct Settings {
     let topology: String
@@ -125,9 +130,11 @@ final class CheckpointDriver: @unchecked Sendable {
       reports = [:]
       barrierAt = CheckpointDriver.now()
       for source in sources { source.requestBarrier(id) }
+      CrashPoint.reached("barrier-injected")
     case .commit(let id): commitDue = commit(id, isComplete: false, isNumbered: true)
     case .cancel(let id, let reason):
       lastFailure = reason
+      lastCancelled = id
       for source in sources { source.withdrawBarrier(id) }
       // Before the next barrier is let in: whoever holds channels back for this one lets them go.
       for inbox in inboxes { inbox.cancelCheckpoint(id) }
@@ -136,6 +143,43 @@ final class CheckpointDriver: @unchecked Sendable {
     }
     monitor.signalAll()
   }
+
+  // MARK: Savepoints
+
+  /// Has a checkpoint taken that begins after this call, waits until it is committed, and keeps it until `letGo`.
+  func commitForSavepoint() throws(JobError) -> Int64 {
+    try monitor.locked { () throws(JobError) -> Int64 in
+      var wanted: Int64?
+      while true {
+        if isDone, let lastCommitted { return lastCommitted }
+        if isAborted || failure != nil {
+          throw .operation(step: "savepoint", reason: "the job failed before it was there")
+        }
+        if let wanted {
+          if lastCommitted == wanted { return wanted }
+          if lastCancelled == wanted {
+            kept.remove(wanted)
+            throw .operation(step: "savepoint", reason: "its checkpoint failed: \(lastFailure ?? "")")
+          }
+        } else if openSources > 0, case .inject(let id) = requestNow() {
+          wanted = id
+          kept.insert(id)
+        }
+        monitor.wait()
+      }
+    }
+  }
+
+  private func requestNow() -> CheckpointStateMachine.Action {
+    let action = machine.request(now: CheckpointDriver.now())
+    handle(action)
+    return action
+  }
+
+  /// Checkpoint `id` may go when it is old.
+  func letGo(_ id: Int64) { monitor.locked { _ = kept.remove(id) } }
+
+  func path(of id: Int64) -> String { storage.path(of: id) }
 
   // MARK: The loop
 
@@ -179,6 +223,9 @@ final class CheckpointDriver: @unchecked Sendable {
       monitor.locked {
         uncommitted = commit.kept + uncommitted.dropFirst(commit.seen)
         machine.committed(commit.id, now: CheckpointDriver.now())
+        lastCommitted = commit.id
+        isDone = !commit.isNumbered
+        monitor.signalAll()
       }
       if !commit.isNumbered { return }
     }
@@ -204,7 +251,19 @@ final class CheckpointDriver: @unchecked Sendable {
       throw JobError.connector(error)
     }
     CrashPoint.reached("files-renamed")
-    try storage.retain(settings.retain)
+    tidy(commit)
+    CrashPoint.reached("old-checkpoints-removed")
+  }
+
+  /// What follows a commit and may fail: the next one makes up for it.
+  private func tidy(_ commit: Commit) {
+    do {
+      if !commit.parts.isEmpty { try storage.notePublished(commit.id) }
+      CrashPoint.reached("output-noted")
+      try storage.retain(settings.retain, keeping: monitor.locked { kept })
+    } catch {
+      monitor.locked { lastFailure = error.description }
+    }
   }
 
   /// Makes the state durable where checkpoint `id` is put together, and lists its files.
@@ -214,7 +273,7 @@ final class CheckpointDriver: @unchecked Sendable {
     do {
       try store.take(id, in: directory)
     } catch {
-      throw CheckpointError("checkpoint \(id): \(error)")
+      throw CheckpointError("checkpoint \(id): \(error)", isRetriable: true)
     }
     CrashPoint.reached("state-durable")
     return try stateFiles.list(directory)
