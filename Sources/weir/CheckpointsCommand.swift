@@ -73,7 +73,8 @@ struct CheckpointsListCommand: ParsableCommand {
       fields += [
         ("created_at", .string(CivilTime.formatTimestamp(manifest.createdAt))),
         ("complete", .flag(manifest.isComplete)), ("state_bytes", .integer(Int64(manifest.stateBytes))),
-        ("new_bytes", .integer(Int64(entry.newBytes))), ("duration_ms", .integer(manifest.durationMilliseconds)), ("records", .integer(Int64(manifest.recordsRead))),
+        ("new_bytes", .integer(Int64(entry.newBytes))), ("duration_ms", .integer(manifest.durationMilliseconds)),
+        ("records", .integer(Int64(manifest.recordsRead))),
         ("output_rows", .integer(Int64(manifest.parts.reduce(0) { $0 + $1.rows }))),
       ]
     }
