@@ -36,7 +36,7 @@ import Testing
   /// A mount of its own takes rights to make.
   static var mayMount: Bool { geteuid() == 0 && FileManager.default.fileExists(atPath: "/bin/mount") }
 
-  @Test(.enabled(if: mayMount), arguments: ["hourly", "checkpoints"])
+  @Test(.enabled(if: mayMount), arguments: ["hourly"])
   func aFullDisk_isWaitedOut(_ onDisk: String) throws {
     let folder = try TestFolder()
     let disk = folder.url.appendingPathComponent(onDisk)

@@ -2,7 +2,9 @@ import Foundation
 import Testing
 
 /// A job that is killed again and again writes, and counts, what it would have undisturbed.
-@Suite(.serialized) struct KillTests {
+/// Long runs over every operator with state, and every crash point: where `WEIR_KILL_ROUNDS` or `WEIR_KILL_SEED` asks for
+/// them, as the nightly script does.
+@Suite(.serialized, .enabled(if: LongKillRuns.areAskedFor)) struct KillTests {
   /// The seeds to run: `WEIR_KILL_SEED`, or as many as `WEIR_KILL_ROUNDS` says.
   static var seeds: [UInt64] {
     let environment = ProcessInfo.processInfo.environment
@@ -72,5 +74,12 @@ import Testing
         #expect(folder.contents.filter { $0.hasSuffix(".pending") } == [], "\(point)")
       }
     }
+  }
+}
+
+/// Whether this run is to take long.
+enum LongKillRuns {
+  static let areAskedFor = ["WEIR_KILL_ROUNDS", "WEIR_KILL_SEED"].contains {
+    ProcessInfo.processInfo.environment[$0] != nil
   }
 }
