@@ -1,4 +1,5 @@
 import Checkpoint
+import Connectors
 import StreamModel
 import Synchronization
 import Topology
@@ -191,7 +192,7 @@ package final class JobSupervisor: Sendable {
   /// Waits until the job is to be started again; throws when it is not.
   private func recover(from error: any Error, _ machine: inout RestartStateMachine) async throws {
     let failure = JobFailure(at: Clock.wallMilliseconds(), reason: "\(error)")
-    let isRetriable = (error as? JobError)?.isRetriable ?? true
+    let isRetriable = (error as? JobError)?.isRetriable ?? (error as? ConnectorError)?.isRetriable ?? true
     switch machine.failed(failure, isRetriable: isRetriable, jitter: .random(in: 0...1)) {
     case .restart(let milliseconds, let attempt):
       change(to: .restarting(attempt: attempt, at: failure.at + milliseconds, failure: failure))
