@@ -33,11 +33,13 @@ let package = Package(
     module("Expressions", ["StreamModel"]),
     module("Formats", ["CSimdJSON", "CCompression", "StreamModel"]),
     .systemLibrary(name: "CRocksDB"),
+    .systemLibrary(name: "CPostgres"),
     module("RocksStore", ["CRocksDB", "StreamModel"]),
+    module("PostgresClient", ["CPostgres"]),
     module("State", ["StreamModel", "RocksStore"]),
     module("Operators", ["StreamModel", "Expressions", "State"]),
     module("Checkpoint", ["StreamModel", "State"]),
-    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats", "Operators"]),
+    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "PostgresClient", "Formats", "Operators"]),
     module(
       "Topology",
       ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
@@ -47,7 +49,7 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CGlibc", "StreamModel", "Formats", "Checkpoint", "Connectors", "Topology", "Runtime",
+        "CGlibc", "StreamModel", "Formats", "Operators", "Checkpoint", "Connectors", "Topology", "Runtime",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
     .executableTarget(name: "weir-bench", dependencies: ["Formats"], swiftSettings: strict),
@@ -58,12 +60,14 @@ let package = Package(
     tests("StateTests", ["State", "StreamModel"]),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
-    tests("ConnectorsTests", ["Connectors", "Formats", "Operators", "StreamModel"]),
+    tests(
+      "ConnectorsTests",
+      ["Connectors", "Expressions", "Formats", "Operators", "PostgresClient", "StreamModel", "TestSupport"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
       "RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
-    tests("EndToEndTests", []),
+    tests("EndToEndTests", ["TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

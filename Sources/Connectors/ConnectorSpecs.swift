@@ -30,6 +30,11 @@ package struct GeneratorSpec: Sendable {
   package var corrupt = 0.0
   package var late = 0.0
   package var spikes = 0.0
+  /// Planted cases of fraud a day of event time, at most `fraudCasesPerDayLimit`.
+  package var fraudCasesPerDay = 0
+  package static let fraudCasesPerDayLimit = FraudModel.maxCasesPerDay
+  /// Where the planted cases are written, as JSON lines, when the source is opened; nil for nowhere. Needs `rows`.
+  package var truthPath: String?
   /// Leaves out what aggregation does not need: msisdn, destination and cell_id. JSON only; about 180 bytes a record.
   package var isBrief = false
   package init() {}

@@ -67,11 +67,13 @@ package final class Job: Sendable {
     }
     for coordinator in assembly.coordinators { coordinator.closeReader() }
     let isComplete = !assembly.wasStopped.load(ordering: .relaxed)
-    return JobSummary(
+    var summary = JobSummary(
       nodes: progress.counts(), deadLetters: progress.deadLetterCount, countedSince: progress.countedSince,
       recordsRead: progress.recordsReadSinceStart, durationNanoseconds: Clock.monotonicNanoseconds() - start,
       restoredFrom: restoredFrom, isComplete: isComplete,
       hadNothingNew: restoredFrom != nil && isComplete && progress.isUnmoved, checkpoints: checkpointOutcomes)
+    summary.lookups = progress.lookups
+    return summary
   }
 
   private func runSubtasks() async throws {

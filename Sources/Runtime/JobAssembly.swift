@@ -51,7 +51,16 @@ final class JobAssembly: Sendable {
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
       checkpoints: checkpoints, start: start, store: store, tables: tables)
     do {
-      runnables = try builder.buildAll() + [Runnable(name: "checkpoints") { try checkpoints.run() }]
+      let tables = tables
+      runnables =
+        try builder.buildAll()
+        + [
+          // The last to end: by then no subtask asks a table for anything.
+          Runnable(name: "checkpoints") {
+            defer { tables.close() }
+            try checkpoints.run()
+          }
+        ] + tables.workers.map { worker in Runnable(name: worker.name) { worker.work() } }
     } catch {
       throw error as? JobError ?? .operation(step: plan.name, reason: "\(error)")
     }

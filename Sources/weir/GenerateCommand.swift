@@ -54,6 +54,12 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Share of records that belong to volume spikes.")
   var spikes = 0.0
 
+  @Option(help: "Cases of fraud planted in a day of event time, at most \(GeneratorSpec.fraudCasesPerDayLimit).")
+  var frauds = 0
+
+  @Option(help: "A file for what is true: the planted cases of fraud, one JSON object a line.")
+  var truth: String?
+
   func validate() throws {
     if rows < 0 { throw ValidationError("--rows is \(rows): give 0 or more") }
     if files < 1 { throw ValidationError("--files is \(files): give 1 or more") }
@@ -68,6 +74,10 @@ struct GenerateCommand: ParsableCommand {
     for (name, share) in shares where !(0...1).contains(share) {
       throw ValidationError("--\(name) is \(share): give a share between 0 and 1")
     }
+    if !(0...GeneratorSpec.fraudCasesPerDayLimit).contains(frauds) {
+      throw ValidationError("--frauds is \(frauds): give 0 to \(GeneratorSpec.fraudCasesPerDayLimit)")
+    }
+    if truth != nil && frauds == 0 { throw ValidationError("--truth needs --frauds: there are no cases to tell of") }
     if files > 1 && output == nil { throw ValidationError("--files needs --output DIRECTORY") }
   }
 
@@ -80,6 +90,7 @@ struct GenerateCommand: ParsableCommand {
         } else {
           try writeGenerated(spec, toDescriptor: 1, format: format)
         }
+      if let truth { try writeTruth(of: spec, to: truth, place: "truth") }
       StandardError.write("generated \(Numbers.grouped(Int(counts.records))) records\n")
     } catch {
       throw CommandFailure.failed("weir: \(error)")
@@ -98,6 +109,7 @@ struct GenerateCommand: ParsableCommand {
     spec.corrupt = corrupt
     spec.late = late
     spec.spikes = spikes
+    spec.fraudCasesPerDay = frauds
     spec.isBrief = brief
     return spec
   }

@@ -58,7 +58,8 @@ struct FormatChecker {
     }
   }
 
-  private func csv() -> Format? {
+  /// csv with its options.
+  func csv() -> Format? {
     var options = CSVOptions()
     var isFaulty = false
     if let item = section["header"] {

@@ -53,7 +53,7 @@ struct SourceChecker {
   private func readConnector(_ connector: ConnectorLanguage) -> SourceConnector? {
     switch connector.name {
     case "file": readFile()
-    case "generator": GeneratorChecker(section: section).check().map(SourceConnector.generator)
+    case "generator": GeneratorChecker(section: section, base: base).check().map(SourceConnector.generator)
     default: nil
     }
   }

@@ -98,6 +98,8 @@ struct PlanObject {
             ("late", .number(spec.late)), ("spikes", .number(spec.spikes)),
           ])
         ),
+        ("frauds_per_day", .integer(Int64(spec.fraudCasesPerDay))),
+        ("truth", spec.truthPath.map(JSONText.string) ?? .null),
       ])
     }
   }
@@ -234,14 +236,44 @@ struct PlanObject {
       ("valid_from", layout.validity.map { .string(layout.schema[$0.from].name) } ?? .null),
       ("valid_to", layout.validity.map { .string(layout.schema[$0.to].name) } ?? .null),
       ("take", names(layout.taken, layout.schema)),
+      ("check", layout.check.map { .string($0.text) } ?? .null),
+      ("cache", isAsked(table) ? cache(spec.cache) : .null),
+      ("capacity", isAsked(table) ? .integer(Int64(spec.capacity)) : .null),
       ("missing", .string(spec.missing.rawValue)),
     ]
+  }
+
+  private func isAsked(_ table: TableConnector) -> Bool { if case .file = table { false } else { true } }
+
+  private func cache(_ cache: CachePolicy) -> JSONText {
+    .object([
+      ("max_rows", .integer(Int64(cache.maxRows))),
+      ("expire_after_write_ms", optional(cache.expireAfterWriteMilliseconds)),
+      ("expire_after_access_ms", optional(cache.expireAfterAccessMilliseconds)),
+      ("serve_stale_ms", optional(cache.serveStaleMilliseconds)), ("cache_missing", .flag(cache.cachesMissing)),
+    ])
   }
 
   private func table(_ table: TableConnector) -> JSONText {
     switch table {
     case .file(let spec):
       .object([("connector", .string("file")), ("path", .string(spec.path)), ("format", format(spec.format))])
+    case .postgres(let spec):
+      .object([
+        ("connector", .string("postgres")), ("source", .string(spec.source.phrase)),
+        ("timeout_ms", .integer(spec.timeoutMilliseconds)), ("attempts", .integer(Int64(spec.retry.attempts))),
+        ("backoff_ms", .integer(spec.retry.backoffMilliseconds)),
+        ("breaker_failures", .integer(Int64(spec.breaker.failures))),
+        ("breaker_pause_ms", .integer(spec.breaker.pauseMilliseconds)),
+      ])
+    case .http(let spec):
+      .object([
+        ("connector", .string("http")), ("url", .string(spec.url.text)),
+        ("headers", .array(spec.headers.map { .string($0.name) })), ("timeout_ms", .integer(spec.timeoutMilliseconds)),
+        ("attempts", .integer(Int64(spec.retry.attempts))), ("backoff_ms", .integer(spec.retry.backoffMilliseconds)),
+        ("breaker_failures", .integer(Int64(spec.breaker.failures))),
+        ("breaker_pause_ms", .integer(spec.breaker.pauseMilliseconds)),
+      ])
     }
   }
 

@@ -121,6 +121,8 @@ struct PlanText {
     var lines = [line(name, "in \(table.phrase)"), line("on", spec.keyPairs(schema).joined(separator: ", "))]
     if let versions = spec.versionsPhrase(schema) { lines.append(line("as of", versions)) }
     lines.append(line("take", spec.layout.taken.map { "\(spec.layout.schema[$0].name)" }.joined(separator: ", ")))
+    if let check = spec.layout.check { lines.append(line("check", Shown.text(check.text, longest: 4000))) }
+    if let cache = table.cachePhrase(spec) { lines.append(line("cache", cache)) }
     lines.append(line("missing", spec.missing.rawValue))
     return lines
   }

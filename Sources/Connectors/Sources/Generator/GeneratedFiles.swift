@@ -41,6 +41,19 @@ package func writeGenerated(
   return writer.counts
 }
 
+/// Writes the cases of fraud that generated records hold whole to a file, one JSON object a line; what was there is replaced.
+package func writeTruth(of spec: GeneratorSpec, to path: String, place: String) throws(ConnectorError) {
+  if let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex {
+    try OutputDirectory(path: String(path[..<slash]), place: place).create()
+  }
+  let file = try FileOutput(replacing: path, place: place)
+  var buffer = ByteBuffer()
+  for fraud in plantedFrauds(spec) {
+    Array("\(fraud.text)\n".utf8).withUnsafeBufferPointer { buffer.append($0) }
+  }
+  try file.write(buffer.bytes)
+}
+
 private func boundedRows(_ spec: GeneratorSpec) throws(ConnectorError) -> Int64 {
   guard let rows = spec.rows, rows >= 0 else {
     throw ConnectorError("generate: how many records to write is not said — give a number of rows")
