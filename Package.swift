@@ -37,7 +37,7 @@ let package = Package(
     module("State", ["StreamModel", "RocksStore"]),
     module("Operators", ["StreamModel", "Expressions", "State"]),
     module("Checkpoint", ["StreamModel", "State"]),
-    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats"]),
+    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats", "Operators"]),
     module(
       "Topology",
       ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
@@ -58,7 +58,7 @@ let package = Package(
     tests("StateTests", ["State", "StreamModel"]),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
-    tests("ConnectorsTests", ["Connectors", "Formats", "StreamModel"]),
+    tests("ConnectorsTests", ["Connectors", "Formats", "Operators", "StreamModel"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
       "RuntimeTests",
