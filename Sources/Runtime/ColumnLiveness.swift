@@ -42,7 +42,7 @@ struct ColumnLiveness {
   private func isDerived(_ step: StepPlan) -> Bool {
     switch step.operation {
     case .aggregate, .join, .match: true
-    case .filter, .project, .deduplicate: readsDerived.contains(step.name)
+    case .filter, .project, .deduplicate, .rate: readsDerived.contains(step.name)
     }
   }
 
@@ -69,10 +69,13 @@ struct ColumnLiveness {
     case .aggregate(let spec): left = columnsRead(by: spec)
     case .join: return (Set(0..<step.inputSchema.count), allRight(step))
     case .match(let spec): left = spec.columns
+    case .rate(let spec): left = passedOn.union(spec.columns)
     }
     for port in step.ports.keys where port != .timedOut {
       left.formUnion(outputs[StreamReference(producer: step.name, port: port).description] ?? [])
     }
+    // Columns that the step adds lie behind those of its input.
+    left = left.filter { $0 < step.inputSchema.count }
     return (left, [])
   }
 

@@ -124,6 +124,7 @@ extension ExecutionGraph.Node {
       case .aggregate: .aggregate
       case .join: .join
       case .match: .match
+      case .rate: .rate
       }
     case .union, .sort: nil
     case .sink: .sink

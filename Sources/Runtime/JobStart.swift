@@ -160,6 +160,7 @@ extension ExecutionGraph.Node {
       case .aggregate: "aggregate"
       case .join: "join"
       case .match: "match"
+      case .rate: "rate"
       }
     }
   }

@@ -12,6 +12,7 @@ enum OperatorFactory {
     case .aggregate(let spec): AggregateOperator.make(spec)
     case .join(let spec): JoinOperator(spec)
     case .match(let spec): MatchOperator(spec)
+    case .rate(let spec): RateOperator(spec)
     }
   }
 

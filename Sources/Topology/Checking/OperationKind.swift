@@ -9,12 +9,13 @@ enum OperationKind: String, CaseIterable {
   /// Outputs beside the main one.
   var ports: [SidePort] {
     switch self {
-    case .filter, .rate: [.rejected]
+    case .filter: [.rejected]
     case .select, .extend: []
     case .deduplicate: [.duplicates, .late]
     case .aggregate, .join: [.late]
     case .lookup: [.missing]
     case .match: [.timedOut, .late]
+    case .rate: [.rejected, .late]
     }
   }
 
@@ -22,8 +23,7 @@ enum OperationKind: String, CaseIterable {
   var substitute: String? {
     switch self {
     case .lookup: "compute the columns with `extend`, or take the step out"
-    case .rate: "compute amounts with `extend`, or take the step out"
-    case .filter, .select, .extend, .deduplicate, .aggregate, .join, .match: nil
+    case .filter, .select, .extend, .deduplicate, .aggregate, .join, .match, .rate: nil
     }
   }
 }

@@ -15,6 +15,8 @@ struct StepChecker {
   /// Nil where a fault upstream leaves it unknown.
   let input: StreamShape?
   let right: StreamShape?
+  /// What paths are relative to.
+  let base: String
 
   func check() -> StepOutcome {
     guard let (kind, item) = draft.operation else { return StepOutcome() }
@@ -29,9 +31,7 @@ struct StepChecker {
     case .join: return JoinChecker(item: item, left: input, right: right).check()
     case .lookup: return lookup(item)
     case .match: return MatchChecker(item: item, input: input).check()
-    case .rate:
-      _ = item.openSection(expected: "a section")
-      return StepOutcome(ports: passThrough([.rejected]))
+    case .rate: return RateChecker(item: item, input: input, base: base).check()
     }
   }
 

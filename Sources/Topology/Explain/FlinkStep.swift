@@ -24,6 +24,10 @@ struct FlinkStep {
     case .deduplicate(let spec): return deduplicate(spec)
     case .aggregate(let spec): return aggregate(spec)
     case .join(let spec): return join(spec)
+    case .rate:
+      return untranslated(
+        "rating counts free units and tiers row by row, for which Flink SQL has no operation: keep it in Weir, or write a process function"
+      )
     case .match(let spec):
       return untranslated(
         "Flink's MATCH_RECOGNIZE has neither prev nor all of the after-match modes: write it by hand for the pattern (\(spec.patternText))"

@@ -53,6 +53,7 @@ struct PlanChart {
         "\(spec.kind.rawValue) join",
         "\(Durations.format(spec.lowerMilliseconds)) to \(Durations.format(spec.upperMilliseconds))",
       ]
+    case .rate(let spec): ["rate by \(spec.catalog.name)", "cycle: \(spec.cyclePhrase)"]
     case .match(let spec):
       ["match \(spec.patternText)"] + (spec.withinMilliseconds.map { ["within \(Durations.format($0))"] } ?? [])
     }

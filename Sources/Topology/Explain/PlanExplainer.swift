@@ -41,6 +41,7 @@ extension StepPlan {
     case .aggregate: "aggregate"
     case .join: "join"
     case .match: "match"
+    case .rate: "rate"
     }
   }
 
@@ -57,6 +58,7 @@ extension StepPlan {
     case .aggregate(let spec): exchange(spec.key, inputSchema)
     case .join(let spec): exchange(spec.leftKey, inputSchema)
     case .match(let spec): exchange(spec.key, inputSchema)
+    case .rate(let spec): exchange(spec.key, inputSchema)
     }
   }
 
@@ -97,7 +99,8 @@ extension LogicalPlan {
     if !readers.isEmpty { return .readers(readers) }
     switch port {
     case .late, .missing: return .deadLetters
-    case .rejected, .duplicates, .timedOut: return .counted
+    case .rejected: return step.rejectsToDeadLetters ? .deadLetters : .counted
+    case .duplicates, .timedOut: return .counted
     }
   }
 

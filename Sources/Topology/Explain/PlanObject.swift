@@ -208,7 +208,32 @@ struct PlanObject {
         ("upper_ms", .integer(spec.upperMilliseconds)),
       ]
     case .match(let spec): return match(spec, step.inputSchema)
+    case .rate(let spec): return rate(spec)
     }
+  }
+
+  private func rate(_ spec: RateSpec) -> [(String, JSONText)] {
+    let window = WindowSpec.calendar(spec.period, timezone: spec.timezone, cycleDay: spec.cycleDay)
+    return [
+      ("key", names(spec.key, spec.inputSchema)),
+      ("catalog", .string(spec.catalogPath)),
+      ("catalog_name", .string(spec.catalog.name)),
+      ("currency", .string(spec.catalog.currency)),
+      ("columns", .object(spec.mapping.map { ($0.setting, .string($0.value)) })),
+      ("cycle", self.window(window, spec.inputSchema)),
+      ("close_after_ms", .integer(spec.closeAfterMilliseconds)),
+      (
+        "tariffs",
+        .array(
+          spec.catalog.tariffs.map { tariff in
+            .object([
+              ("plan", .string(tariff.plan)), ("service", .string(tariff.service)),
+              ("version", .string(tariff.version)), ("terms", .string(tariff.phrase)),
+            ])
+          })
+      ),
+      ("modifiers", .array(spec.catalog.modifiers.map { .string($0.label) })),
+    ]
   }
 
   private func match(_ spec: MatchSpec, _ schema: Schema) -> [(String, JSONText)] {

@@ -99,7 +99,24 @@ struct PlanText {
         )
       ]
     case .match(let spec): return match(name, spec, step.inputSchema)
+    case .rate(let spec): return rate(name, spec)
     }
+  }
+
+  private func rate(_ name: String, _ spec: RateSpec) -> [String] {
+    let catalog = spec.catalog
+    var lines = [
+      line(name, "by (\(spec.key.map { spec.inputSchema[$0].name }.joined(separator: ", "))), tariffs in \(catalog.currency)"),
+      line("catalog", "\(catalog.name), \(spec.catalogPath)"),
+      line("cycle", spec.cyclePhrase),
+    ]
+    if spec.closeAfterMilliseconds > 0 {
+      lines.append(line("closes", "\(Durations.format(spec.closeAfterMilliseconds)) after its end"))
+    }
+    lines += spec.mapping.map { line("takes", "\($0.setting) = \($0.value)") }
+    lines += catalog.tariffs.map { line("tariff", "\($0.plan)/\($0.service) from \($0.version): \($0.phrase)") }
+    lines += catalog.modifiers.map { line("modifier", $0.label) }
+    return lines
   }
 
   private func match(_ name: String, _ spec: MatchSpec, _ schema: Schema) -> [String] {
