@@ -49,7 +49,8 @@ import Testing
         random.chance(0.01) ? nil : random.chance(0.1) ? random.int(-5...5) : random.int(0...90_000),
         international: random.chance(0.05) ? nil : random.chance(0.2), roaming: random.chance(0.2),
         zone: random.chance(0.005) ? "Nowhere/At_all" : zones[trait % zones.count],
-        cycleDay: [1, 31, 13, 28, 5, 30, 29][trait], joined: RateOperatorTests.january / RateOperatorTests.day
+        cycleDay: [1, 31, 13, 28, 5, 30, 29][trait],
+        joined: RateOperatorTests.january / RateOperatorTests.day
           + random.int(-10...40))
     }
   }
@@ -84,7 +85,8 @@ import Testing
     tiers.append((nil, price()))
     return RateOperatorTests.tariff(
       plan, service, version: version, from: from, to: to,
-      increment: random.chance(0.5) ? 1 : thousandths(1...60_000), free: random.chance(0.3) ? 0 : thousandths(0...300_000),
+      increment: random.chance(0.5) ? 1 : thousandths(1...60_000),
+      free: random.chance(0.3) ? 0 : thousandths(0...300_000),
       rollover: random.chance(0.4) ? 0 : thousandths(0...200_000), tiers: tiers)
   }
 

@@ -2,7 +2,7 @@ import Foundation
 
 /// What rating must give, told as the rules tell it: one record after another, with pools of units that are taken from. It shares
 /// nothing with the engine: numbers are Foundation's decimals, days and zones Foundation's.
-public final class RatingModel {
+package final class RatingModel {
   private let catalog: ModelCatalog
   private let closeAfter: Int64
   private let calendar = ModelCalendar()
@@ -19,13 +19,13 @@ public final class RatingModel {
     var billed: Decimal = 0
   }
 
-  public init(_ catalog: ModelCatalog, closeAfterMilliseconds: Int64 = 0) {
+  package init(_ catalog: ModelCatalog, closeAfterMilliseconds: Int64 = 0) {
     self.catalog = catalog
     closeAfter = closeAfterMilliseconds
   }
 
   /// Rates the next record.
-  public func rate(_ record: ModelRecord) -> ModelOutcome {
+  package func rate(_ record: ModelRecord) -> ModelOutcome {
     guard let plan = catalog.plans.first(where: { $0.name == record.plan }),
       let tariff = catalog.tariff(record.plan, record.service, at: record.time)
     else { return .rejected("no_tariff") }
@@ -74,7 +74,8 @@ public final class RatingModel {
     let modifiers = catalog.modifiers.filter { applies($0, record, tariff, zone) }
     let charge = modifiers.reduce(base) { $0 * (100 + $1.percent) / 100 }.rounded(scale: 4, .bankers)
     let rating = ModelRating(
-      cycle: cycle, version: "\(tariff.plan)/\(tariff.service)/\(tariff.version)", quantity: rounded, free: free, rolled: rolled, billable: billable,
+      cycle: cycle, version: "\(tariff.plan)/\(tariff.service)/\(tariff.version)", quantity: rounded, free: free,
+      rolled: rolled, billable: billable,
       before: own.billed, base: base,
       modifiers: modifiers.map { "\($0.name) \($0.percent < 0 ? "" : "+")\($0.percent)%" }, charge: charge)
     own.taken += free
@@ -123,7 +124,7 @@ public final class RatingModel {
 
 extension Decimal {
   /// The number at `scale` digits after the point.
-  public func rounded(scale: Int, _ mode: RoundingMode) -> Decimal {
+  package func rounded(scale: Int, _ mode: RoundingMode) -> Decimal {
     var (value, result) = (self, Decimal())
     NSDecimalRound(&result, &value, scale, mode)
     return result

@@ -108,7 +108,8 @@ final class RatedTariff {
     var factor: (numerator: Int128, denominator: Int128) = (1, 1)
     var labels: [String] = []
     for (index, modifier) in modifiers.enumerated() where mask & (1 << UInt32(index)) != 0 {
-      factor = RateModifier.lowestTerms(factor.numerator * modifier.numerator, factor.denominator * modifier.denominator)
+      factor = RateModifier.lowestTerms(
+        factor.numerator * modifier.numerator, factor.denominator * modifier.denominator)
       labels.append(modifier.label)
     }
     let combination = Combination(

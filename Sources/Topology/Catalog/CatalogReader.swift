@@ -35,7 +35,8 @@ enum CatalogReader {
     return (parts + [Substring(written)]).joined(separator: "/")
   }
 
-  private static func check(_ faults: FaultCollector) -> TariffCatalog? {
+  /// Reads and checks a catalogue's text.
+  static func check(_ faults: FaultCollector) -> TariffCatalog? {
     guard let root = YAMLReader.read(faults) else { return nil }
     guard case .mapping(let entries) = root.content else {
       faults.report(root.place, "", "is no catalogue", "begin with `catalog: 1` and `name: NAME`")

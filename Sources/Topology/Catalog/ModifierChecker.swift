@@ -22,7 +22,9 @@ struct ModifierChecker {
 
   private func modifier(_ item: Item, _ lines: inout [String: Int]) -> RateModifier? {
     guard let section = item.section(ModifierChecker.keys, expected: ModifierChecker.example) else { return nil }
-    let name = section.required("name", "a name, which stands in records: name: evening").flatMap { readName($0, &lines) }
+    let name = section.required("name", "a name, which stands in records: name: evening").flatMap {
+      readName($0, &lines)
+    }
     let percent = section.required("percent", "the change: percent: -2").flatMap {
       CatalogValues.percent($0, in: -100...1000)
     }

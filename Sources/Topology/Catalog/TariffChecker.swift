@@ -112,7 +112,9 @@ struct TariffChecker {
       return .some(nil)
     }
     let expected = "the billable units up to which it holds, such as 1000"
-    guard let upTo = CatalogValues.decimal(item, scale: TariffCatalog.quantityScale, expected) else { return .some(nil) }
+    guard let upTo = CatalogValues.decimal(item, scale: TariffCatalog.quantityScale, expected) else {
+      return .some(nil)
+    }
     guard upTo > reached else {
       item.fault("is not above the tier before", "let up_to rise from tier to tier, from above 0")
       return .some(nil)

@@ -31,7 +31,8 @@ struct RateChecker {
     }
     guard let input else { return StepOutcome() }
     if !input.hasEventTime {
-      item.keyFault("the stream has no event time, by which tariffs and cycles are found", "give its source an event_time")
+      item.keyFault(
+        "the stream has no event time, by which tariffs and cycles are found", "give its source an event_time")
     }
     if input.carriesPane || input.isUpdating {
       item.keyFault(
@@ -153,7 +154,11 @@ struct ColumnMapping {
   let input: StreamShape
 
   func column(_ key: String, byDefault name: String, _ types: [DataType]) -> Int? {
-    column(key, byDefault: name) { types.contains($0) } expected: { Shown.alternatives(types.map(\.description)) }
+    column(key, byDefault: name) {
+      types.contains($0)
+    } expected: {
+      Shown.alternatives(types.map(\.description))
+    }
   }
 
   func column(

@@ -106,7 +106,9 @@ struct PlanText {
   private func rate(_ name: String, _ spec: RateSpec) -> [String] {
     let catalog = spec.catalog
     var lines = [
-      line(name, "by (\(spec.key.map { spec.inputSchema[$0].name }.joined(separator: ", "))), tariffs in \(catalog.currency)"),
+      line(
+        name,
+        "by (\(spec.key.map { spec.inputSchema[$0].name }.joined(separator: ", "))), tariffs in \(catalog.currency)"),
       line("catalog", "\(catalog.name), \(spec.catalogPath)"),
       line("cycle", spec.cyclePhrase),
     ]
