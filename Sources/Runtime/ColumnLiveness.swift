@@ -41,7 +41,7 @@ struct ColumnLiveness {
 
   private func isDerived(_ step: StepPlan) -> Bool {
     switch step.operation {
-    case .aggregate, .join, .match: true
+    case .aggregate, .join, .match, .invoice: true
     case .filter, .project, .deduplicate, .rate: readsDerived.contains(step.name)
     }
   }
@@ -70,6 +70,7 @@ struct ColumnLiveness {
     case .join: return (Set(0..<step.inputSchema.count), allRight(step))
     case .match(let spec): left = spec.columns
     case .rate(let spec): left = passedOn.union(spec.columns)
+    case .invoice(let spec): left = spec.columns
     }
     for port in step.ports.keys where port != .timedOut {
       left.formUnion(outputs[StreamReference(producer: step.name, port: port).description] ?? [])

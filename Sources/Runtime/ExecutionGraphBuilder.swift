@@ -47,6 +47,7 @@ struct ExecutionGraphBuilder {
     case .join(let spec): addJoin(step, spec)
     case .match(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true, alwaysSorts: true)
     case .rate(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true)
+    case .invoice(let spec): addKeyed(step, key: spec.key, isOrderSensitive: false)
     }
   }
 

@@ -125,6 +125,7 @@ extension ExecutionGraph.Node {
       case .join: .join
       case .match: .match
       case .rate: .rate
+      case .invoice: .invoice
       }
     case .union, .sort: nil
     case .sink: .sink

@@ -161,6 +161,7 @@ extension ExecutionGraph.Node {
       case .join: "join"
       case .match: "match"
       case .rate: "rate"
+      case .invoice: "invoice"
       }
     }
   }

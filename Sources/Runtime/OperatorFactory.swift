@@ -13,6 +13,7 @@ enum OperatorFactory {
     case .join(let spec): JoinOperator(spec)
     case .match(let spec): MatchOperator(spec)
     case .rate(let spec): RateOperator(spec)
+    case .invoice(let spec): InvoiceOperator(spec)
     }
   }
 

@@ -98,6 +98,13 @@ extension ExecutionGraph {
         ("operation", "rate"), ("key", input.names(spec.key)), ("quantity", input.names([spec.quantity])),
         ("cycle", cycle.text(input)), ("close_after", "\(spec.closeAfterMilliseconds) ms"),
       ]
+    case .invoice(let spec):
+      let sums =
+        [spec.service, spec.quantity, spec.amount, spec.cycleStart, spec.cycleEnd] + (spec.charge.map { [$0] } ?? [])
+      return [
+        ("operation", "invoice"), ("key", input.names(spec.key)), ("sums", input.names(sums)),
+        ("account", input.names(spec.attributes)), ("close_after", "\(spec.closeAfterMilliseconds) ms"),
+      ]
     }
   }
 

@@ -97,6 +97,7 @@ package enum Operation: Sendable {
   case join(JoinSpec)
   case match(MatchSpec)
   case rate(RateSpec)
+  case invoice(InvoiceSpec)
 }
 
 package struct StepPlan: Sendable {

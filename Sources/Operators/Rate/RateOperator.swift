@@ -18,7 +18,7 @@ package final class RateOperator: StreamOperator {
   private let texts = TextPool()
   private let contexts: RatingContexts
   private let encoder: KeyEncoder
-  private let panes = CyclePanes()
+  private let panes = CyclePanes<CycleUsage>()
   private let rated: RatedColumns
   private let hasRollover: Bool
   private let lastCharge: Int128
@@ -97,7 +97,7 @@ package final class RateOperator: StreamOperator {
     let hash = encoder.hashes[row]
     let slot = pane.slot(key, hash: hash)
     var usage = pane[slot]
-    let rolledOut = context.next?.usage(key, hash: hash).rolledIn ?? 0
+    let rolledOut = context.next?.value(key, hash: hash).rolledIn ?? 0
     let free = min(quantity, max(0, tariff.free - usage.freeUsed - rolledOut))
     var rolled: Int64 = 0
     if quantity > free, tariff.rollover > usage.rolledIn {
@@ -140,7 +140,7 @@ package final class RateOperator: StreamOperator {
   private func leftBefore(
     _ row: Int, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ context: RatingContext, _ inputs: RateInputs
   ) -> Int64 {
-    let usage = context.previous?.usage(key, hash: hash) ?? .none
+    let usage = context.previous?.value(key, hash: hash) ?? .none
     if usage.isPresent { return usage.allowance - usage.freeUsed }
     guard let joined = inputs.joinedDay(row), joined < context.firstDay else { return 0 }
     return context.freeUnits(at: context.cycle.start - 1)
@@ -166,7 +166,7 @@ package final class RateOperator: StreamOperator {
 
   /// Reads the usage that rating the batch's rows needs and that is not in memory.
   private func load(_ inputs: RateInputs, _ slots: UnsafePointer<Int32>, _ count: Int) throws(StateError) {
-    guard let keyedState, panes.unordered.contains(where: \.hasSpilled) else { return }
+    guard let keyedState, panes.hasSpilled else { return }
     for row in 0..<count {
       let context = contexts.all[Int(slots[row])]
       guard case .ratable = judge(row, context, inputs) else { continue }
@@ -175,14 +175,13 @@ package final class RateOperator: StreamOperator {
         if let pane, pane.hasSpilled { pane.want(encoder.key(row), hash: encoder.hashes[row]) }
       }
     }
-    for pane in panes.unordered { try pane.read(from: keyedState) }
+    try panes.read(from: keyedState)
   }
 
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     self.watermark = watermark.time
     for pane in panes.all where lastNeeded(pane.cycle) <= watermark.time {
-      if pane.isPersisted { keyedState?.deleteAll(prefix: pane.prefix) }
-      panes.remove(pane)
+      panes.remove(pane, from: keyedState)
     }
   }
 
@@ -198,45 +197,21 @@ package final class RateOperator: StreamOperator {
     return closing(cycle) + days * CivilTime.millisecondsPerDay
   }
 
-  package var stateSizeBytes: Int { panes.unordered.reduce(0) { $0 + $1.sizeBytes } }
+  package var stateSizeBytes: Int { panes.sizeBytes }
 
   package func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError) {
     keyedState = state
     self.watermark = watermark
-    do { try restoreCycles(state) } catch { throw OperatorError(error) }
-  }
-
-  /// Finds the cycles of which the state has usage of this subtask, going from one to the next.
-  private func restoreCycles(_ state: OperatorState) throws(StateError) {
-    let end = StateStore.successor(of: [CyclePane.stateTable])
-    let cursor = try state.makeCursor(from: [CyclePane.stateTable], to: end, isSweep: false)
-    while cursor.isValid {
-      guard let cycle = CyclePane.cycle(cursor.key), cycle.start < cycle.end else {
-        throw .malformed("usage of a cycle with a key of \(cursor.key.count) bytes")
-      }
-      let prefix = CyclePane.prefix(cycle)
-      let own = state.range(prefix: prefix)
-      cursor.seek(own.from)
-      if cursor.isValid, cursor.key.lexicographicallyPrecedes(own.to) { panes.findOrMake(cycle).restore() }
-      cursor.seek(StateStore.successor(of: prefix))
-    }
-    try cursor.check()
+    do { try panes.restore(from: state) } catch { throw OperatorError(error) }
   }
 
   package func snapshot() throws(OperatorError) -> EventTime {
-    do { try writeChanges() } catch { throw OperatorError(error) }
+    do { try panes.writeChanges(to: keyedState) } catch { throw OperatorError(error) }
     return watermark
   }
 
   package func spill() throws(OperatorError) {
-    do { try writeChanges() } catch { throw OperatorError(error) }
-    for pane in panes.unordered { pane.letGo() }
-  }
-
-  private func writeChanges() throws(StateError) {
-    guard let keyedState else { return }
-    let changed = panes.all.filter(\.hasChanges)
-    guard !changed.isEmpty else { return }
-    try keyedState.addRun { (run) throws(StateError) in for pane in changed { try pane.write(to: run) } }
+    do { try panes.writeChanges(to: keyedState) } catch { throw OperatorError(error) }
+    panes.letGo()
   }
 }

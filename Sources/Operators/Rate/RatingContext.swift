@@ -13,9 +13,9 @@ final class RatingContext {
   private(set) var cycle = BillingCycle(start: 0, end: 0)
   private(set) var firstDay: Int64 = 0
   /// The panes of that cycle, the one before it and the one after, as far as they exist; as of `resolvedAt`.
-  private(set) var own: CyclePane?
-  private(set) var previous: CyclePane?
-  private(set) var next: CyclePane?
+  private(set) var own: CyclePane<CycleUsage>?
+  private(set) var previous: CyclePane<CycleUsage>?
+  private(set) var next: CyclePane<CycleUsage>?
   private var resolvedAt = -1
 
   init(tariffs: [RatedTariff], allowsInternational: Bool, calendar: Result<WindowCalendar, RateFault>) {
@@ -65,7 +65,7 @@ final class RatingContext {
   }
 
   /// Finds the cycle's panes; makes its own where `isMaking`.
-  @inline(__always) func resolve(_ panes: CyclePanes, isMaking: Bool) {
+  @inline(__always) func resolve(_ panes: CyclePanes<CycleUsage>, isMaking: Bool) {
     if resolvedAt == panes.version, !isMaking || own != nil { return }
     own = isMaking ? panes.findOrMake(cycle) : panes[cycle]
     let before = calendar.window(at: cycle.start - 1)
@@ -84,32 +84,6 @@ final class RatingContext {
 
 /// Why a context has no calendar.
 struct RateFault: Error { let rejection: RateRejection }
-
-/// The panes of all cycles that may still be asked for. One owner.
-final class CyclePanes {
-  private var panes: [BillingCycle: CyclePane] = [:]
-  /// Goes up when a pane comes or goes.
-  private(set) var version = 0
-
-  subscript(cycle: BillingCycle) -> CyclePane? { panes[cycle] }
-
-  /// In the order of their state keys.
-  var all: [CyclePane] { panes.values.sorted { $0.cycle < $1.cycle } }
-  var unordered: Dictionary<BillingCycle, CyclePane>.Values { panes.values }
-
-  func findOrMake(_ cycle: BillingCycle) -> CyclePane {
-    if let pane = panes[cycle] { return pane }
-    let pane = CyclePane(cycle)
-    panes[cycle] = pane
-    version += 1
-    return pane
-  }
-
-  func remove(_ pane: CyclePane) {
-    panes[pane.cycle] = nil
-    version += 1
-  }
-}
 
 /// Finds the context of each row: a number for each plan, service, time zone and cycle day.
 ///

@@ -18,10 +18,11 @@ package struct TariffCatalog: Sendable {
   package var tariffs: [Tariff]
   /// In the order in which they are named in a record; not more than `RateModifier.maxCount` apply to one tariff.
   package var modifiers: [RateModifier]
+  package var invoices: InvoiceRules
 
   package init(
     name: String, currency: String, services: [Service], plans: [Plan], tariffs: [Tariff],
-    modifiers: [RateModifier] = []
+    modifiers: [RateModifier] = [], invoices: InvoiceRules = InvoiceRules()
   ) {
     self.name = name
     self.currency = currency
@@ -29,6 +30,7 @@ package struct TariffCatalog: Sendable {
     self.plans = plans
     self.tariffs = tariffs
     self.modifiers = modifiers
+    self.invoices = invoices
   }
 
   package struct Service: Hashable, Sendable {

@@ -5,7 +5,10 @@ import StreamModel
 struct CatalogChecker {
   let root: Section
 
-  private static let keys = ["catalog", "name", "currency", "timezone", "services", "plans", "tariffs", "modifiers"]
+  private static let keys = [
+    "catalog", "name", "currency", "timezone", "services", "plans", "tariffs", "modifiers", "discounts", "vat",
+    "fees",
+  ]
 
   /// The catalogue; nil, with faults, where something of it is faulty.
   func check() -> TariffCatalog? {
@@ -22,9 +25,11 @@ struct CatalogChecker {
       TariffChecker(names: names).check($0)
     }
     let modifiers = root["modifiers"].map { ModifierChecker(names: names).check($0) } ?? []
+    let invoices = InvoiceRulesChecker(names: names).check(root)
     guard root.faults.isEmpty, let name, let currency, let tariffs else { return nil }
     let catalog = TariffCatalog(
-      name: name, currency: currency, services: services, plans: plans, tariffs: tariffs, modifiers: modifiers)
+      name: name, currency: currency, services: services, plans: plans, tariffs: tariffs, modifiers: modifiers,
+      invoices: invoices)
     ModifierChecker.checkCombinations(catalog, root["modifiers"])
     return root.faults.isEmpty ? catalog : nil
   }

@@ -73,6 +73,13 @@ enum CatalogValues {
     return text.withUTF8 { CivilTime.parseDate($0) }
   }
 
+  /// Reports a span of time that ends before it begins.
+  static func checkOrder(_ first: Int64?, _ end: Int64?, _ section: Section) {
+    if let first, let end, end <= first {
+      section["valid_to"]?.fault("is not after valid_from", "write the first day on which it holds no more")
+    }
+  }
+
   /// A day, which begins at midnight in `zone`, or a time with its zone.
   static func instant(_ item: Item, in zone: ZoneRules) -> EventTime? {
     guard let scalar = item.scalar("a day such as 2026-01-01") else { return nil }

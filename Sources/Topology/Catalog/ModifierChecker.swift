@@ -41,9 +41,7 @@ struct ModifierChecker {
     if let weekdays = section["weekdays"] { modifier.weekdays = readWeekdays(weekdays) }
     modifier.firstDay = section["valid_from"].flatMap(CatalogValues.day)
     modifier.endDay = section["valid_to"].flatMap(CatalogValues.day)
-    if let first = modifier.firstDay, let end = modifier.endDay, end <= first {
-      section["valid_to"]?.fault("is not after valid_from", "write the first day on which it holds no more")
-    }
+    CatalogValues.checkOrder(modifier.firstDay, modifier.endDay, section)
     return name == nil ? nil : modifier
   }
 

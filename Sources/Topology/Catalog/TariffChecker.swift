@@ -41,9 +41,7 @@ struct TariffChecker {
     let fromItem = section.required("valid_from", "the day from which it holds: valid_from: 2026-01-01")
     let from = fromItem.flatMap { CatalogValues.instant($0, in: names.zone) }
     let to = section["valid_to"].map { CatalogValues.instant($0, in: names.zone) }
-    if let from, let to = to ?? nil, to <= from {
-      section["valid_to"]?.fault("is not after valid_from", "write the first day on which it holds no more")
-    }
+    CatalogValues.checkOrder(from, to ?? nil, section)
     let scale = TariffCatalog.quantityScale
     let increment =
       section["increment"].map { CatalogValues.decimal($0, scale: scale, atLeast: 1, "units such as 1 or 60") }

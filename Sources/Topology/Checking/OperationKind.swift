@@ -2,7 +2,7 @@ import Operators
 
 /// The operations of the language, by their keys.
 enum OperationKind: String, CaseIterable {
-  case filter, select, extend, deduplicate, aggregate, join, lookup, match, rate
+  case filter, select, extend, deduplicate, aggregate, join, lookup, match, rate, invoice
 
   static let names = allCases.map(\.rawValue)
 
@@ -12,7 +12,7 @@ enum OperationKind: String, CaseIterable {
     case .filter: [.rejected]
     case .select, .extend: []
     case .deduplicate: [.duplicates, .late]
-    case .aggregate, .join: [.late]
+    case .aggregate, .join, .invoice: [.late]
     case .lookup: [.missing]
     case .match: [.timedOut, .late]
     case .rate: [.rejected, .late]
@@ -23,7 +23,7 @@ enum OperationKind: String, CaseIterable {
   var substitute: String? {
     switch self {
     case .lookup: "compute the columns with `extend`, or take the step out"
-    case .filter, .select, .extend, .deduplicate, .aggregate, .join, .match, .rate: nil
+    case .filter, .select, .extend, .deduplicate, .aggregate, .join, .match, .rate, .invoice: nil
     }
   }
 }

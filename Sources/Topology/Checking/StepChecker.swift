@@ -32,6 +32,7 @@ struct StepChecker {
     case .lookup: return lookup(item)
     case .match: return MatchChecker(item: item, input: input).check()
     case .rate: return RateChecker(item: item, input: input, base: base).check()
+    case .invoice: return InvoiceChecker(item: item, input: input, base: base).check()
     }
   }
 

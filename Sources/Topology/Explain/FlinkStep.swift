@@ -28,6 +28,10 @@ struct FlinkStep {
       return untranslated(
         "rating counts free units and tiers row by row, for which Flink SQL has no operation: keep it in Weir, or write a process function"
       )
+    case .invoice:
+      return untranslated(
+        "Flink's windows follow no account's billing cycle, and its invoices would have to be written out as SQL: keep it in Weir"
+      )
     case .match(let spec):
       return untranslated(
         "Flink's MATCH_RECOGNIZE has neither prev nor all of the after-match modes: write it by hand for the pattern (\(spec.patternText))"
@@ -82,6 +86,7 @@ struct FlinkStep {
       guard let step = plan.steps.first(where: { $0.name == input.producer }) else { return false }
       if case .aggregate(let spec) = step.operation { return spec.window != .none }
       if case .match = step.operation { return true }
+      if case .invoice = step.operation { return true }
       return hasTime(step.inputs, plan)
     }
   }

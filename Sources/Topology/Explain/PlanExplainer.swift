@@ -42,6 +42,7 @@ extension StepPlan {
     case .join: "join"
     case .match: "match"
     case .rate: "rate"
+    case .invoice: "invoice"
     }
   }
 
@@ -59,6 +60,7 @@ extension StepPlan {
     case .join(let spec): exchange(spec.leftKey, inputSchema)
     case .match(let spec): exchange(spec.key, inputSchema)
     case .rate(let spec): exchange(spec.key, inputSchema)
+    case .invoice(let spec): exchange(spec.key, inputSchema)
     }
   }
 

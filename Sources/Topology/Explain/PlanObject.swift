@@ -209,7 +209,32 @@ struct PlanObject {
       ]
     case .match(let spec): return match(spec, step.inputSchema)
     case .rate(let spec): return rate(spec)
+    case .invoice(let spec): return invoice(spec)
     }
+  }
+
+  private func invoice(_ spec: InvoiceSpec) -> [(String, JSONText)] {
+    let rules = spec.catalog.invoices
+    return [
+      ("key", names(spec.key, spec.inputSchema)),
+      ("catalog", .string(spec.catalogPath)),
+      ("catalog_name", .string(spec.catalog.name)),
+      ("columns", .object(spec.mapping.map { ($0.setting, .string($0.value)) })),
+      ("close_after_ms", .integer(spec.closeAfterMilliseconds)),
+      ("discounts_at_most", .string(Numbers.percent(rules.capTenThousandths))),
+      ("discounts", .object(rules.discounts.map { ($0.name, .string($0.phrase)) })),
+      (
+        "vat",
+        .array(
+          rules.vat.map { rate in
+            .object([
+              ("country", rate.country.map { .string($0) } ?? .null),
+              ("percent", .string(Numbers.percent(rate.percent))),
+            ])
+          })
+      ),
+      ("fees", .object(rules.fees.map { ($0.name, .string($0.phrase)) })),
+    ]
   }
 
   private func rate(_ spec: RateSpec) -> [(String, JSONText)] {

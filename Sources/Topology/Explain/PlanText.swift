@@ -100,7 +100,27 @@ struct PlanText {
       ]
     case .match(let spec): return match(name, spec, step.inputSchema)
     case .rate(let spec): return rate(name, spec)
+    case .invoice(let spec): return invoice(name, spec)
     }
+  }
+
+  private func invoice(_ name: String, _ spec: InvoiceSpec) -> [String] {
+    let rules = spec.catalog.invoices
+    var lines = [
+      line(name, "by (\(spec.key.map { spec.inputSchema[$0].name }.joined(separator: ", "))), when a cycle has closed"),
+      line("catalog", "\(spec.catalog.name), \(spec.catalogPath)"),
+    ]
+    if spec.closeAfterMilliseconds > 0 {
+      lines.append(line("closes", "\(Durations.format(spec.closeAfterMilliseconds)) after its end"))
+    }
+    lines += spec.mapping.map { line("takes", "\($0.setting) = \($0.value)") }
+    if !rules.discounts.isEmpty {
+      lines.append(line("discounts", "together at most \(Numbers.percent(rules.capTenThousandths))"))
+    }
+    lines += rules.discounts.map { line("discount", "\($0.name): \($0.phrase)") }
+    lines += rules.vat.map { line("vat", "\($0.country ?? "others") \(Numbers.percent($0.percent))") }
+    lines += rules.fees.map { line("fee", "\($0.name): \($0.phrase)") }
+    return lines
   }
 
   private func rate(_ name: String, _ spec: RateSpec) -> [String] {
