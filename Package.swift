@@ -56,7 +56,8 @@ let package = Package(
     tests("ExpressionsTests", ["Expressions", "StreamModel"]),
     tests("FormatsTests", ["Formats", "StreamModel"]),
     tests("StateTests", ["State", "StreamModel"]),
-    tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport"]),
+    .target(name: "RatingModel", path: "Tests/RatingModel", swiftSettings: strict),
+    tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport", "RatingModel"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
     tests("ConnectorsTests", ["Connectors", "Formats", "Operators", "StreamModel"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
@@ -64,7 +65,7 @@ let package = Package(
       "RuntimeTests",
       ["Runtime", "Topology", "Expressions", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
-    tests("EndToEndTests", []),
+    tests("EndToEndTests", ["RatingModel"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -301,7 +301,8 @@ struct SubtaskBuilder {
         ChainNode(
           name: node.name, role: node.stateRole ?? "", work: work(of: node, stage, subtask),
           counters: counters[index],
-          policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter))
+          policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter,
+          rejectsToDeadLetters: SubtaskBuilder.rejectsToDeadLetters(node)))
     }
     for (index, node) in graph.stages[stage].nodes.enumerated() {
       nodes[index].targets = node.destinations.mapValues { destinations in
@@ -321,6 +322,11 @@ struct SubtaskBuilder {
   private static func policy(of node: ExecutionGraph.Node) -> ErrorPolicy {
     if case .step(let step) = node.body { return step.onError }
     return .deadLetter
+  }
+
+  private static func rejectsToDeadLetters(_ node: ExecutionGraph.Node) -> Bool {
+    if case .step(let step) = node.body { return step.rejectsToDeadLetters }
+    return false
   }
 
   private func work(of node: ExecutionGraph.Node, _ stage: Int, _ subtask: Int) -> ChainNode.Work {

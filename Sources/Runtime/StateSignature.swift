@@ -91,6 +91,20 @@ extension ExecutionGraph {
         ("conditions", conditions.joined(separator: ", ")),
         ("within", spec.withinMilliseconds.map { "\($0) ms" } ?? "none"), ("after match", "\(spec.afterMatch)"),
       ]
+    // Another catalogue, or another version of it, goes on with what was used under the last: tariffs are not in it.
+    case .rate(let spec):
+      let cycle = WindowSpec.calendar(spec.period, timezone: spec.timezone, cycleDay: spec.cycleDay)
+      return [
+        ("operation", "rate"), ("key", input.names(spec.key)), ("quantity", input.names([spec.quantity])),
+        ("cycle", cycle.text(input)), ("close_after", "\(spec.closeAfterMilliseconds) ms"),
+      ]
+    case .invoice(let spec):
+      let sums =
+        [spec.service, spec.quantity, spec.amount, spec.cycleStart, spec.cycleEnd] + (spec.charge.map { [$0] } ?? [])
+      return [
+        ("operation", "invoice"), ("key", input.names(spec.key)), ("sums", input.names(sums)),
+        ("account", input.names(spec.attributes)), ("close_after", "\(spec.closeAfterMilliseconds) ms"),
+      ]
     }
   }
 
