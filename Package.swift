@@ -37,7 +37,7 @@ let package = Package(
     module("State", ["StreamModel", "RocksStore"]),
     module("Operators", ["StreamModel", "Expressions", "State"]),
     module("Checkpoint", ["StreamModel", "State"]),
-    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats"]),
+    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats", "Operators"]),
     module(
       "Topology",
       ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
@@ -59,7 +59,7 @@ let package = Package(
     .target(name: "RatingModel", path: "Tests/RatingModel", swiftSettings: strict),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport", "RatingModel"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
-    tests("ConnectorsTests", ["Connectors", "Formats", "StreamModel"]),
+    tests("ConnectorsTests", ["Connectors", "Formats", "Operators", "StreamModel"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
       "RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),

@@ -93,6 +93,23 @@ final class GroupTable {
     }
   }
 
+  /// The slot of each of the first `count` keys, or −1. Only reads: several threads may ask a table that nobody changes.
+  func find(_ keys: KeyBatch, count: Int, slots: UnsafeMutablePointer<Int32>) {
+    let buckets = buckets
+    let mask = bucketCount &- 1
+    for row in 0..<count {
+      let tag = UInt32(truncatingIfNeeded: keys.hashes[row])
+      let bucket = buckets[Int(tag) & mask]
+      slots[row] = UInt32(truncatingIfNeeded: bucket >> 32) == tag ? Int32(truncatingIfNeeded: bucket) &- 1 : -1
+    }
+    for row in 0..<count {
+      let slot = slots[row]
+      let key = keys.key(row)
+      if slot >= 0, matches(Int(slot), key) { continue }
+      slots[row] = self.slot(of: key, hash: keys.hashes[row])
+    }
+  }
+
   /// The slot of `key`, or −1.
   func slot(of key: UnsafeRawBufferPointer, hash: UInt64) -> Int32 {
     let bucket = buckets[position(of: key, tag: UInt32(truncatingIfNeeded: hash))]

@@ -40,7 +40,7 @@ struct ExecutionGraphBuilder {
 
   private mutating func add(_ step: StepPlan) {
     switch step.operation {
-    case .filter, .project: addChained(step)
+    case .filter, .project, .lookup: addChained(step)
     case .deduplicate(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true)
     case .aggregate(let spec):
       addKeyed(step, key: spec.key, isOrderSensitive: spec.isOrderSensitive)

@@ -29,9 +29,11 @@ final class JobAssembly: Sendable {
   private let inboxes: [[Inbox]]
   let checkpoints: CheckpointDriver
   private let store: StateStore?
+  private let tables: LookupTables
 
   init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
     let graph = ExecutionGraphBuilder.build(plan)
+    tables = try LookupTables(plan, notice: options.notice)
     let sources = graph.stages.enumerated().compactMap { index, stage in stage.source.map { (index, $0) } }
     var readers: [any SourceReader] = []
     for (_, source) in sources { readers.append(try JobAssembly.open(source)) }
@@ -40,14 +42,14 @@ final class JobAssembly: Sendable {
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
-    let progress = JobProgress(graph, restored: start.manifest?.counters)
+    let progress = JobProgress(graph, restored: start.manifest?.counters, lookups: tables.counters)
     let store = try JobAssembly.store(plan, graph, start)
     let checkpoints = CheckpointDriver(
       JobAssembly.settings(plan, graph, progress.base), storage: start.storage, store: store, lastID: start.lastID,
       restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
-      checkpoints: checkpoints, start: start, store: store)
+      checkpoints: checkpoints, start: start, store: store, tables: tables)
     do {
       runnables = try builder.buildAll() + [Runnable(name: "checkpoints") { try checkpoints.run() }]
     } catch {
@@ -131,6 +133,7 @@ final class JobAssembly: Sendable {
     for coordinator in coordinators { coordinator.close() }
     for inbox in inboxes.joined() { inbox.close() }
     store?.close()
+    tables.close()
     checkpoints.abort()
   }
 }
@@ -145,6 +148,7 @@ struct SubtaskBuilder {
   let checkpoints: CheckpointDriver
   let start: JobStart
   let store: StateStore?
+  let tables: LookupTables
   /// Number of the next participant in checkpoints.
   private var nextParticipant = 0
   private(set) var inboxes: [[Inbox]] = []
@@ -155,9 +159,10 @@ struct SubtaskBuilder {
   init(
     plan: LogicalPlan, options: JobOptions, graph: ExecutionGraph, coordinators: [Int: SourceCoordinator],
     progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart,
-    store: StateStore?
+    store: StateStore?, tables: LookupTables
   ) {
     self.store = store
+    self.tables = tables
     self.checkpoints = checkpoints
     self.start = start
     self.plan = plan
@@ -327,7 +332,7 @@ struct SubtaskBuilder {
   private func work(of node: ExecutionGraph.Node, _ stage: Int, _ subtask: Int) -> ChainNode.Work {
     switch node.body {
     case .source: .passThrough
-    case .step(let step): .apply(OperatorFactory.make(step))
+    case .step(let step): .apply(OperatorFactory.make(step, tables: tables))
     case .union: .apply(OperatorFactory.makeUnion())
     case .sort(let schema, let key): .apply(OperatorFactory.makeSort(schema, key: key))
     case .sink(let sink):

@@ -18,12 +18,4 @@ enum OperationKind: String, CaseIterable {
     case .rate: [.rejected, .late]
     }
   }
-
-  /// What to do in this version, which lacks the operation; nil where it has it.
-  var substitute: String? {
-    switch self {
-    case .lookup: "compute the columns with `extend`, or take the step out"
-    case .filter, .select, .extend, .deduplicate, .aggregate, .join, .match, .rate, .invoice: nil
-    }
-  }
 }

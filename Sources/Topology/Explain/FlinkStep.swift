@@ -24,6 +24,8 @@ struct FlinkStep {
     case .deduplicate(let spec): return deduplicate(spec)
     case .aggregate(let spec): return aggregate(spec)
     case .join(let spec): return join(spec)
+    case .lookup(let spec, let table):
+      return FlinkLookup(step: step, spec: spec, table: table, input: input, hasTime: hasTime).translate()
     case .rate:
       return untranslated(
         "rating counts free units and tiers row by row, for which Flink SQL has no operation: keep it in Weir, or write a process function"

@@ -41,6 +41,7 @@ extension StepPlan {
     case .aggregate: "aggregate"
     case .join: "join"
     case .match: "match"
+    case .lookup: "lookup"
     case .rate: "rate"
     case .invoice: "invoice"
     }
@@ -54,7 +55,7 @@ extension StepPlan {
 
   var leftExchange: Exchange {
     switch operation {
-    case .filter, .project: .none
+    case .filter, .project, .lookup: .none
     case .deduplicate(let spec): exchange(spec.key, inputSchema)
     case .aggregate(let spec): exchange(spec.key, inputSchema)
     case .join(let spec): exchange(spec.leftKey, inputSchema)
