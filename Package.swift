@@ -62,7 +62,8 @@ let package = Package(
     tests("ConnectorsTests", ["Connectors", "Formats", "Operators", "StreamModel"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
-      "RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
+      "RuntimeTests",
+      ["Runtime", "Topology", "Expressions", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
     tests("EndToEndTests", ["RatingModel"]),
   ],

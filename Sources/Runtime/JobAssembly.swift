@@ -105,7 +105,7 @@ final class JobAssembly: Sendable {
     do {
       let backend = try RocksStateBackend(
         directory: start.storage.liveDirectory, families: families, blockCacheBytes: budget.blockCacheBytes,
-        writeBufferBytes: budget.writeBufferBytes)
+        writeBufferBytes: budget.writeBufferBytes, isRestored: start.manifest?.files.isEmpty == false)
       return StateStore(backend: backend, budget: budget, lastCheckpoint: start.lastID)
     } catch {
       throw .operation(step: "state", reason: "\(start.storage.liveDirectory): \(error)")
@@ -273,7 +273,7 @@ struct SubtaskBuilder {
       writers[index] = EdgeWriter(
         inboxes: inboxes[edge.toStage], channel: firstChannel[index] + (isBuffered ? 0 : subtask),
         distribution: edge.distribution, columns: edge.columns, columnCount: schema(of: edge.from).count,
-        isBuffered: isBuffered)
+        isBuffered: isBuffered, combines: graph.combinedAggregate(of: edge))
     }
     return writers
   }

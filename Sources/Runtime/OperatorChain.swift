@@ -179,7 +179,7 @@ final class ChainNode: OperatorOutput {
 
   func receive(_ batch: RecordBatch, input: Int) {
     guard failure.error == nil else { return }
-    counters.rowsIn.add(batch.count, ordering: .relaxed)
+    counters.rowsIn.add(batch.rowCount, ordering: .relaxed)
     switch work {
     case .passThrough: emit(batch)
     case .apply(let worker): attempt { () throws(OperatorError) in try worker.process(batch, input: input, to: self) }
