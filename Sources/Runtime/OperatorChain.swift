@@ -149,7 +149,7 @@ final class ChainNode: OperatorOutput {
   var keyedState: OperatorState?
   private let policy: ErrorPolicy
   private let deadLetters: (any DeadLetterOutput)?
-  /// Whether rows on port `rejected` are dead letters where nothing reads it; their last column says why.
+  /// Whether rows on port `rejected` are dead letters where nothing reads it.
   private let rejectsToDeadLetters: Bool
   /// Set once, when the chain is put together.
   var targets: [SidePort?: [Target]] = [:]
@@ -279,7 +279,7 @@ final class ChainNode: OperatorOutput {
     if let readers = targets[port] { return deliver(batch, readers) }
     guard isDeadLetters(port) else { return }
     let failures = (0..<batch.count).map { row in
-      RowFailure(row: row, reason: "\(port.rawValue): \(ChainNode.reason(port, batch, row))")
+      RowFailure(row: row, reason: "\(port.rawValue): \(ChainNode.reason(port))")
     }
     report(batch, failures, port: port.rawValue)
   }
@@ -291,13 +291,11 @@ final class ChainNode: OperatorOutput {
     report(batch, failures, port: port.rawValue)
   }
 
-  private static func reason(_ port: SidePort, _ batch: RecordBatch, _ row: Int) -> String {
+  private static func reason(_ port: SidePort) -> String {
     switch port {
-    case .rejected:
-      if case .string(let reason)? = batch.columns.last?.value(at: row) { return reason }
-      return "it cannot be rated"
-    case .missing: return "the table has no row for it"
-    default: return "every window, cycle or match it could belong to has gone"
+    case .late: "every window, cycle or match it could belong to has gone"
+    case .missing: "the table has no row for it"
+    default: "the step did not take it"
     }
   }
 

@@ -157,9 +157,12 @@ package final class RateOperator: StreamOperator {
     guard !rejected.isEmpty else { return }
     guard output.isRead(.rejected) else { return output.count(rejected.count, on: .rejected) }
     let rows = batch.gather(rejected.map(\.row))
-    let reasons = ColumnBuilder(.string, capacity: rejected.count)
-    for (_, reason) in rejected { reasons.append(string: reason.rawValue) }
-    output.emit(rows.with(schema: spec.rejectedSchema, columns: rows.columns + [reasons.finish()]), on: .rejected)
+    let column = ColumnBuilder(.string, capacity: rejected.count)
+    let reasons = rejected.map(\.reason.rawValue)
+    for reason in reasons { column.append(string: reason) }
+    output.emit(
+      rows.with(schema: spec.rejectedSchema, columns: rows.columns + [column.finish()]), on: .rejected,
+      reasons: reasons)
   }
 
   // MARK: - State
