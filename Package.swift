@@ -58,16 +58,18 @@ let package = Package(
     tests("ExpressionsTests", ["Expressions", "StreamModel"]),
     tests("FormatsTests", ["Formats", "StreamModel"]),
     tests("StateTests", ["State", "StreamModel"]),
-    tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport"]),
+    .target(name: "RatingModel", path: "Tests/RatingModel", swiftSettings: strict),
+    tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport", "RatingModel"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
     tests(
       "ConnectorsTests",
       ["Connectors", "Expressions", "Formats", "Operators", "PostgresClient", "StreamModel", "TestSupport"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
-      "RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
+      "RuntimeTests",
+      ["Runtime", "Topology", "Expressions", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
-    tests("EndToEndTests", ["TestSupport"]),
+    tests("EndToEndTests", ["RatingModel", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -70,6 +70,17 @@ final class GroupTable {
     free(arena)
   }
 
+  /// Forgets all keys, keeping the memory.
+  func removeAll() {
+    if slotCount == 0 { return }
+    buckets.update(repeating: 0, count: bucketCount)
+    count = 0
+    slotCount = 0
+    arenaWords = 0
+    garbageWords = 0
+    freeSlots.removeAll(keepingCapacity: true)
+  }
+
   var sizeBytes: Int { bucketCount * 8 + locationCapacity * 8 + arenaCapacityWords * 8 + freeSlots.count * 4 }
 
   /// The slot of each row's key, in `slots[i]` for row `rows[i]`; keys not seen before get one.

@@ -46,6 +46,8 @@ struct ExecutionGraphBuilder {
       addKeyed(step, key: spec.key, isOrderSensitive: spec.isOrderSensitive)
     case .join(let spec): addJoin(step, spec)
     case .match(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true, alwaysSorts: true)
+    case .rate(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true)
+    case .invoice(let spec): addKeyed(step, key: spec.key, isOrderSensitive: false)
     }
   }
 

@@ -114,7 +114,7 @@ final class JobAssembly: Sendable {
     do {
       let backend = try RocksStateBackend(
         directory: start.storage.liveDirectory, families: families, blockCacheBytes: budget.blockCacheBytes,
-        writeBufferBytes: budget.writeBufferBytes)
+        writeBufferBytes: budget.writeBufferBytes, isRestored: start.manifest?.files.isEmpty == false)
       return StateStore(backend: backend, budget: budget, lastCheckpoint: start.lastID)
     } catch {
       throw .operation(step: "state", reason: "\(start.storage.liveDirectory): \(error)")
@@ -282,7 +282,7 @@ struct SubtaskBuilder {
       writers[index] = EdgeWriter(
         inboxes: inboxes[edge.toStage], channel: firstChannel[index] + (isBuffered ? 0 : subtask),
         distribution: edge.distribution, columns: edge.columns, columnCount: schema(of: edge.from).count,
-        isBuffered: isBuffered)
+        isBuffered: isBuffered, combines: graph.combinedAggregate(of: edge))
     }
     return writers
   }
@@ -310,7 +310,8 @@ struct SubtaskBuilder {
         ChainNode(
           name: node.name, role: node.stateRole ?? "", work: work(of: node, stage, subtask),
           counters: counters[index],
-          policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter))
+          policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter,
+          rejectsToDeadLetters: SubtaskBuilder.rejectsToDeadLetters(node)))
     }
     for (index, node) in graph.stages[stage].nodes.enumerated() {
       nodes[index].targets = node.destinations.mapValues { destinations in
@@ -330,6 +331,11 @@ struct SubtaskBuilder {
   private static func policy(of node: ExecutionGraph.Node) -> ErrorPolicy {
     if case .step(let step) = node.body { return step.onError }
     return .deadLetter
+  }
+
+  private static func rejectsToDeadLetters(_ node: ExecutionGraph.Node) -> Bool {
+    if case .step(let step) = node.body { return step.rejectsToDeadLetters }
+    return false
   }
 
   private func work(of node: ExecutionGraph.Node, _ stage: Int, _ subtask: Int) -> ChainNode.Work {

@@ -160,6 +160,8 @@ extension ExecutionGraph.Node {
       case .aggregate: "aggregate"
       case .join: "join"
       case .match: "match"
+      case .rate: "rate"
+      case .invoice: "invoice"
       }
     }
   }

@@ -97,6 +97,8 @@ package enum Operation: Sendable {
   case join(JoinSpec)
   case match(MatchSpec)
   case lookup(LookupSpec, TableConnector)
+  case rate(RateSpec)
+  case invoice(InvoiceSpec)
 }
 
 package struct StepPlan: Sendable {
@@ -112,6 +114,14 @@ package struct StepPlan: Sendable {
   package var ports: [SidePort: Schema]
   /// `dead_letter` or `fail`.
   package var onError: ErrorPolicy
+}
+
+extension StepPlan {
+  /// Whether rows on port `rejected` are dead letters where nothing reads it.
+  package var rejectsToDeadLetters: Bool {
+    if case .rate = operation { return true }
+    return false
+  }
 }
 
 /// What a sink promises about rows after a crash.

@@ -106,7 +106,7 @@ struct FlinkSQL {
     switch step.operation {
     case .aggregate(let spec): return spec.window == .none
     case .filter, .project, .deduplicate, .lookup: return step.inputs.contains(where: isRunning)
-    case .join, .match: return false
+    case .join, .match, .rate, .invoice: return false
     }
   }
 

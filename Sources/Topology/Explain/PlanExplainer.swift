@@ -42,6 +42,8 @@ extension StepPlan {
     case .join: "join"
     case .match: "match"
     case .lookup: "lookup"
+    case .rate: "rate"
+    case .invoice: "invoice"
     }
   }
 
@@ -58,6 +60,8 @@ extension StepPlan {
     case .aggregate(let spec): exchange(spec.key, inputSchema)
     case .join(let spec): exchange(spec.leftKey, inputSchema)
     case .match(let spec): exchange(spec.key, inputSchema)
+    case .rate(let spec): exchange(spec.key, inputSchema)
+    case .invoice(let spec): exchange(spec.key, inputSchema)
     }
   }
 
@@ -98,7 +102,8 @@ extension LogicalPlan {
     if !readers.isEmpty { return .readers(readers) }
     switch port {
     case .late, .missing: return .deadLetters
-    case .rejected, .duplicates, .timedOut: return .counted
+    case .rejected: return step.rejectsToDeadLetters ? .deadLetters : .counted
+    case .duplicates, .timedOut: return .counted
     }
   }
 

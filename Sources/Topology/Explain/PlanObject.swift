@@ -211,7 +211,57 @@ struct PlanObject {
       ]
     case .match(let spec): return match(spec, step.inputSchema)
     case .lookup(let spec, let table): return lookup(spec, table, step.inputSchema)
+    case .rate(let spec): return rate(spec)
+    case .invoice(let spec): return invoice(spec)
     }
+  }
+
+  private func invoice(_ spec: InvoiceSpec) -> [(String, JSONText)] {
+    let rules = spec.catalog.invoices
+    return [
+      ("key", names(spec.key, spec.inputSchema)),
+      ("catalog", .string(spec.catalogPath)),
+      ("catalog_name", .string(spec.catalog.name)),
+      ("columns", .object(spec.mapping.map { ($0.setting, .string($0.value)) })),
+      ("close_after_ms", .integer(spec.closeAfterMilliseconds)),
+      ("discounts_at_most", .string(Numbers.percent(rules.capTenThousandths))),
+      ("discounts", .object(rules.discounts.map { ($0.name, .string($0.phrase)) })),
+      (
+        "vat",
+        .array(
+          rules.vat.map { rate in
+            .object([
+              ("country", rate.country.map { .string($0) } ?? .null),
+              ("percent", .string(Numbers.percent(rate.percent))),
+            ])
+          })
+      ),
+      ("fees", .object(rules.fees.map { ($0.name, .string($0.phrase)) })),
+    ]
+  }
+
+  private func rate(_ spec: RateSpec) -> [(String, JSONText)] {
+    let window = WindowSpec.calendar(spec.period, timezone: spec.timezone, cycleDay: spec.cycleDay)
+    return [
+      ("key", names(spec.key, spec.inputSchema)),
+      ("catalog", .string(spec.catalogPath)),
+      ("catalog_name", .string(spec.catalog.name)),
+      ("currency", .string(spec.catalog.currency)),
+      ("columns", .object(spec.mapping.map { ($0.setting, .string($0.value)) })),
+      ("cycle", self.window(window, spec.inputSchema)),
+      ("close_after_ms", .integer(spec.closeAfterMilliseconds)),
+      (
+        "tariffs",
+        .array(
+          spec.catalog.tariffs.map { tariff in
+            .object([
+              ("plan", .string(tariff.plan)), ("service", .string(tariff.service)),
+              ("version", .string(tariff.version)), ("terms", .string(tariff.phrase)),
+            ])
+          })
+      ),
+      ("modifiers", .array(spec.catalog.modifiers.map { .string($0.label) })),
+    ]
   }
 
   private func match(_ spec: MatchSpec, _ schema: Schema) -> [(String, JSONText)] {
