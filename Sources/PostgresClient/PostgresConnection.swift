@@ -19,9 +19,8 @@ package final class PostgresConnection: @unchecked Sendable {
     ]
     handle = PostgresConnection.connect(settings)
     guard PQstatus(handle) == CONNECTION_OK else {
-      let message = PostgresConnection.line(PQerrorMessage(handle))
-      PQfinish(handle)
-      throw PostgresError(message, code: "", isRetriable: true)
+      // What is thrown from here ends in `deinit`, which closes the handle.
+      throw PostgresError(PostgresConnection.line(PQerrorMessage(handle)), code: "", isRetriable: true)
     }
   }
 

@@ -95,7 +95,7 @@ import Testing
       ["9:89: steps.a.lookup.on: names a column twice — name each key column once"])
     expect(
       steps: "a: {from: usage, lookup: {table: {connector: redis}, on: [service], take: {rate: double}}}",
-      ["9:48: steps.a.lookup.table.connector: there is no connector `redis` here — use file"])
+      ["9:48: steps.a.lookup.table.connector: there is no connector `redis` here — use file, http or postgres"])
   }
 }
 
@@ -230,7 +230,7 @@ import Testing
         "18:9: steps.a.lookup.table.path: belongs to connector file, not to http — remove it",
         "21:25: steps.a.lookup.cache.max_rows: 0 is out of range — write at least 1",
         "21:28: steps.a.lookup.cache.serve_stale: nothing becomes stale — say when: expire_after_write: 60s",
-        "21:45: steps.a.lookup.cache.expire: is not known — remove it",
+        "21:45: steps.a.lookup.cache.expire: is not known — known here: max_rows, expire_after_write, expire_after_access, serve_stale, cache_missing",
         "22:17: steps.a.lookup.capacity: 1000 is out of range — write at most 256",
       ])
     expect(
@@ -243,9 +243,9 @@ import Testing
             take: {rate: double}
         """,
       [
-        "12:39: steps.a.lookup.table.url: `{servce}` is no column of the stream that `on` names — did you mean `service`?",
-        "12:71: steps.a.lookup.table.columns.rat: `rat` is not taken — did you mean `rate`?",
-        "12:89: steps.a.lookup.table.check: the condition is double, not boolean — compare it with something, as in `rate > 0`",
+        "12:37: steps.a.lookup.table.url: `{servce}` is no column of the stream that `on` names — did you mean `service`?",
+        "12:68: steps.a.lookup.table.columns.rat: `rat` is not taken — did you mean `rate`?",
+        "12:86: steps.a.lookup.table.check: the condition is double, not boolean — compare it with something, as in `rate > 0`",
       ])
     expect(
       steps: """
@@ -257,9 +257,9 @@ import Testing
           lookup: {table: {connector: postgres, table: r, query: "select 1"}, on: [service], take: {rate: double}}
         """,
       [
-        "11:46: steps.a.lookup.table.url: the address does not depend on `account_id`, which `on` names — put {account_id} into it, or take the column out of `on`",
-        "14:22: steps.b.lookup.table.connection: is missing — write where the database is: connection: \"host=db dbname=billing\"",
-        "14:45: steps.b.lookup.table.table: stands beside `query` — leave one of them",
+        "11:44: steps.a.lookup.table.url: the address does not depend on `account_id`, which `on` names — put {account_id} into it, or take the column out of `on`",
+        "14:14: steps.b.lookup.table.connection: is missing — write where the database is: connection: \"host=db dbname=billing\"",
+        "14:43: steps.b.lookup.table.table: stands beside `query` — leave one of them",
       ])
   }
 
