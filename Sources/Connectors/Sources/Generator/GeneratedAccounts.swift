@@ -45,15 +45,15 @@ struct GeneratedAccounts {
     let region = random.below(10) < 6 ? "urban" : "rural"
     let isStudent = random.below(8) == 0
     let change = random.below(5) == 0 ? firstDay + 1 + Int64(random.below(60)) : nil
-    func line(_ from: Int64, _ to: Int64?, _ isPremium: Bool) -> String {
+    func version(_ from: Int64, _ to: Int64?, _ isPremium: Bool) -> String {
       line([
         "acc-" + GeneratedAccounts.padded(number), GeneratedAccounts.midnight(from),
         to.map(GeneratedAccounts.midnight) ?? "", isPremium ? "premium" : "standard", place.timezone,
         String(number % 28 + 1), country, region, String(isStudent), CivilTime.formatDate(joined), place.currency,
       ])
     }
-    guard let change else { return line(joined, nil, isPremium) }
-    return line(joined, change, isPremium) + line(change, nil, !isPremium)
+    guard let change else { return version(joined, nil, isPremium) }
+    return version(joined, change, isPremium) + version(change, nil, !isPremium)
   }
 
   private static func padded(_ number: UInt64) -> String {
