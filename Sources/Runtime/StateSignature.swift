@@ -79,7 +79,7 @@ extension ExecutionGraph {
     case .aggregate(let spec): return aspects(of: spec, input)
     case .join(let spec):
       return [
-        ("operation", "\(spec.kind.rawValue) join"),
+        ("operation", "\(spec.kind.rawValue) join"), ("layout", "rows by span and key"),
         ("key", "\(input.names(spec.leftKey))"), ("left rows", "\(input)"),
         ("rows out", "\(step.outputSchema)"),
         ("between", "\(spec.lowerMilliseconds) and \(spec.upperMilliseconds) ms"),

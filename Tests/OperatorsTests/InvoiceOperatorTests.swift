@@ -253,7 +253,8 @@ import Testing
     spec.model.discounts = [
       student, urban, season, plan, InvoiceModel.Discount("loyalty", .perYear(percent(), atMost: percent())),
       InvoiceModel.Discount(
-        "volume", .thresholds([(Foundation.Decimal(10), percent()), (Foundation.Decimal(300), percent())], service: nil)),
+        "volume",
+        .thresholds([(Foundation.Decimal(10), percent()), (Foundation.Decimal(300), percent())], service: nil)),
     ]
     spec.model.vat = [
       InvoiceModel.Rate("IE", percent()), InvoiceModel.Rate(nil, percent(), to: start / day + 30),

@@ -73,7 +73,7 @@ import Testing
           from: usage
         """,
       [
-        "9:3: steps.a: has no operation — add one of filter, select, extend, deduplicate, aggregate, join, lookup, match, rate"
+        "9:3: steps.a: has no operation — add one of filter, select, extend, deduplicate, aggregate, join, lookup, match, rate, invoice"
       ])
     expect(
       steps: """
@@ -94,7 +94,7 @@ import Testing
       [
         "9:6: steps.a: is a single value — write `from:` and an operation",
         "10:6: steps.b: is a list — write `from:` and an operation",
-        "11:3: steps.c: has no operation — add one of filter, select, extend, deduplicate, aggregate, join, lookup, match, rate",
+        "11:3: steps.c: has no operation — add one of filter, select, extend, deduplicate, aggregate, join, lookup, match, rate, invoice",
         "11:3: steps.c.from: is missing — write the source or step it reads: from: usage",
       ])
   }
