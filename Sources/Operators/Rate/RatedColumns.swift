@@ -23,6 +23,8 @@ final class RatedColumns {
   private let currency: UInt64
   private var capacity = 0
   private var words: [Memory] = []
+  /// Where the rows of each of `words` lie.
+  private let targets = Scratch<UnsafeMutablePointer<Int64>>(capacity: RatedColumns.wordColumns.count)
   private var base = Memory(capacityBytes: 0)
   private var hasPrices: [Bool] = []
   private var hasModifiers: [Bool] = []
@@ -45,6 +47,7 @@ final class RatedColumns {
     capacity = rows
     count = 0
     words = RatedColumns.wordColumns.map { _ in Memory(capacityBytes: rows * 8) }
+    for (index, word) in words.enumerated() { targets.base[index] = word.base.assumingMemoryBound(to: Int64.self) }
     base = Memory(capacityBytes: rows * 16)
     hasPrices.removeAll(keepingCapacity: true)
     hasModifiers.removeAll(keepingCapacity: true)
@@ -52,7 +55,7 @@ final class RatedColumns {
   }
 
   @inline(__always) private func put(_ value: Int64, _ column: Int) {
-    words[column].base.assumingMemoryBound(to: Int64.self)[count] = value
+    targets.base[column][count] = value
   }
 
   @inline(__always) func append(_ row: Int, _ rating: Rating) {

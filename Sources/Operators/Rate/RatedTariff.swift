@@ -13,6 +13,7 @@ final class RatedTariff {
   private let increment: Int64
   private let tiers: [Tier]
   private let modifiers: [RateModifier]
+  private let tests: [ModifierTest]
   private let texts: TextPool
   /// `10^scale` that a base charge has beyond a charge.
   private let shift: Int128
@@ -20,6 +21,8 @@ final class RatedTariff {
   private var combinations: [UInt32: Combination] = [:]
   private var last: (mask: UInt32, combination: Combination)
   private var prices: [TierRange: UInt64] = [:]
+  /// The last of them that was asked for.
+  private var lastPrices: (range: TierRange, view: UInt64)?
 
   private struct Tier {
     let lower: Int64
@@ -58,6 +61,7 @@ final class RatedTariff {
       return Tier(lower: lower, upper: tier.upTo.map { $0 / divisor } ?? Int64.max, price: tier.price)
     }
     modifiers = catalog.modifiers.filter { $0.concerns(plan: tariff.plan, service: tariff.service) }
+    tests = modifiers.map(\.test)
     precondition(modifiers.count <= RateModifier.maxCount, "a checked catalogue has no more modifiers for a tariff")
     shift = Decimal.powersOfTen[scale + TariffCatalog.priceScale - RateColumns.chargeScale]
     quantityScale = scale
@@ -90,11 +94,11 @@ final class RatedTariff {
 
   /// The modifiers that apply at a local day and minute.
   @inline(__always) func combination(
-    day: Int64, minute: Int, isRoaming: Bool, isInternational: Bool
+    day: Int64, minute: Int32, isRoaming: Bool, isInternational: Bool
   ) -> Combination {
     var mask: UInt32 = 0
-    for index in modifiers.indices
-    where modifiers[index].holds(day: day, minute: minute, isRoaming: isRoaming, isInternational: isInternational) {
+    for index in tests.indices
+    where tests[index].holds(day: day, minute: minute, isRoaming: isRoaming, isInternational: isInternational) {
       mask |= 1 << UInt32(index)
     }
     if mask != last.mask { last = (mask, combination(of: mask)) }
@@ -120,7 +124,12 @@ final class RatedTariff {
   }
 
   /// The view of the prices of `range`: `0.05 to 1000, 0.1`.
-  @inline(__always) func prices(of range: TierRange) -> UInt64 { prices[range] ?? describe(range) }
+  @inline(__always) func prices(of range: TierRange) -> UInt64 {
+    if let lastPrices, lastPrices.range == range { return lastPrices.view }
+    let view = prices[range] ?? describe(range)
+    lastPrices = (range, view)
+    return view
+  }
 
   private func describe(_ range: TierRange) -> UInt64 {
     let parts = tiers[range.first...range.last].map { tier in

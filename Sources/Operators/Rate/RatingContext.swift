@@ -76,9 +76,9 @@ final class RatingContext {
   }
 
   /// The wall clock of the account's zone: the day and the minute of the day.
-  @inline(__always) func localTime(_ time: EventTime) -> (day: Int64, minute: Int) {
+  @inline(__always) func localTime(_ time: EventTime) -> (day: Int64, minute: Int32) {
     let (day, millisecond) = CivilTime.split(time + calendar.zone.offsetMilliseconds(atUTC: time))
-    return (day, Int(millisecond / 60_000))
+    return (day, Int32(truncatingIfNeeded: millisecond / 60_000))
   }
 }
 

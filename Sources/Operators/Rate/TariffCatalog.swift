@@ -154,23 +154,35 @@ package struct RateModifier: Hashable, Sendable {
     services?.contains(service) ?? true && plans?.contains(plan) ?? true
   }
 
-  /// Whether it applies at a local day and minute.
-  @inline(__always) func holds(day: Int64, minute: Int, isRoaming: Bool, isInternational: Bool) -> Bool {
-    if let roaming, roaming != isRoaming { return false }
-    if let international, international != isInternational { return false }
-    if let hours {
-      let isIn =
-        hours.start < hours.end
-        ? minute >= hours.start && minute < hours.end : minute >= hours.start || minute < hours.end
-      if !isIn { return false }
-    }
-    if weekdays != 0x7F {
-      // 1970-01-01 was a Thursday.
-      let weekday = ((day + 3) % 7 + 7) % 7
-      if weekdays & (1 << UInt8(weekday)) == 0 { return false }
-    }
-    if let firstDay, day < firstDay { return false }
-    if let endDay, day >= endDay { return false }
-    return true
+  /// What must hold of a row's own time and kind.
+  var test: ModifierTest {
+    ModifierTest(
+      roaming: roaming.map { $0 ? 1 : 0 } ?? -1, international: international.map { $0 ? 1 : 0 } ?? -1,
+      start: Int32(hours?.start ?? 0), end: Int32(hours?.end ?? 1440), weekdays: weekdays,
+      firstDay: firstDay ?? .min, endDay: endDay ?? .max)
+  }
+}
+
+/// The conditions of a modifier as plain numbers, for loops over rows.
+struct ModifierTest: BitwiseCopyable {
+  /// 1 for yes, 0 for no, −1 for either.
+  let roaming: Int8
+  let international: Int8
+  let start: Int32
+  let end: Int32
+  let weekdays: UInt8
+  let firstDay: Int64
+  let endDay: Int64
+
+  /// Whether they hold at a local day and minute of the day.
+  @inline(__always) func holds(day: Int64, minute: Int32, isRoaming: Bool, isInternational: Bool) -> Bool {
+    if roaming >= 0, (roaming == 1) != isRoaming { return false }
+    if international >= 0, (international == 1) != isInternational { return false }
+    let isInHours = start < end ? minute >= start && minute < end : minute >= start || minute < end
+    if !isInHours || day < firstDay || day >= endDay { return false }
+    if weekdays == 0x7F { return true }
+    // 1970-01-01 was a Thursday.
+    let weekday = ((day + 3) % 7 + 7) % 7
+    return weekdays & (1 << UInt8(weekday)) != 0
   }
 }
