@@ -29,6 +29,7 @@ struct StyleTests {
   static let allowedImports: [String: Set<String>] = [
     "StreamModel": ["Glibc", "Synchronization"],
     "Expressions": ["StreamModel", "Glibc", "Synchronization"],
+    "KafkaClient": ["CRdKafka", "Glibc", "Synchronization"],
     "Formats": [
       "CSimdJSON", "CCompression", "StreamModel", "Glibc", "Synchronization", "Foundation", "FoundationNetworking",
     ],
