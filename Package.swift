@@ -39,20 +39,26 @@ let package = Package(
     module("State", ["StreamModel", "RocksStore"]),
     module("Operators", ["StreamModel", "Expressions", "State"]),
     module("Checkpoint", ["StreamModel", "State"]),
-    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats"]),
+    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "KafkaClient", "Formats"]),
     module(
       "Topology",
-      ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
+      [
+        "StreamModel", "Expressions", "KafkaClient", "Formats", "Operators", "Connectors",
+        .product(name: "Yams", package: "Yams"),
+      ]),
     module(
       "Runtime",
-      ["StreamModel", "Expressions", "Formats", "State", "Operators", "Checkpoint", "Connectors", "Topology"]),
+      [
+        "StreamModel", "Expressions", "KafkaClient", "Formats", "State", "Operators", "Checkpoint", "Connectors",
+        "Topology",
+      ]),
     .executableTarget(
       name: "weir",
       dependencies: [
         "CGlibc", "StreamModel", "Formats", "Connectors", "Topology", "Runtime",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
-    .executableTarget(name: "weir-bench", dependencies: ["Formats"], swiftSettings: strict),
+    .executableTarget(name: "weir-bench", dependencies: ["KafkaClient", "Formats"], swiftSettings: strict),
     module("TestSupport", ["StreamModel", "Expressions", "State", "Operators"]),
     tests("StreamModelTests", ["StreamModel"]),
     tests("ExpressionsTests", ["Expressions", "StreamModel"]),

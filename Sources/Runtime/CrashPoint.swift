@@ -30,4 +30,17 @@ enum CrashPoint {
     guard let target, target.name == name, counter.next() == target.times else { return }
     kill(getpid(), SIGKILL)
   }
+
+  /// Dies within the next milliseconds, while the caller goes on: somewhere in what it does now.
+  static func reachedSoon(_ name: String) {
+    guard let target, target.name == name, counter.next() == target.times else { return }
+    var thread = pthread_t()
+    pthread_create(
+      &thread, nil,
+      { _ in
+        poll(nil, 0, Int32.random(in: 0...6))
+        kill(getpid(), SIGKILL)
+        return nil
+      }, nil)
+  }
 }

@@ -9,6 +9,8 @@ package struct JobOptions: Sendable {
   /// Bytes of input that are read and decoded as one piece.
   package var chunkBytes = 1 << 20
   package var from = StartPoint.beginning
+  /// Whether the run may begin where its output will lack rows or have some twice.
+  package var acceptsLossOrDuplicates = false
   package init() {}
 }
 

@@ -15,24 +15,62 @@ package enum StartPoint: Hashable, Sendable {
   case checkpoint(path: String)
 }
 
+extension StartPoint {
+  /// What is asked of a Kafka commit point.
+  fileprivate var request: TransactionStart.Request {
+    get throws(JobError) {
+      switch self {
+      case .latest: return .latest
+      case .beginning: return .beginning
+      case .checkpoint(let path):
+        do { return .checkpoint(number: try CheckpointStorage.read(path).id) } catch { throw .checkpoint(error) }
+      }
+    }
+  }
+}
+
 /// The checkpoint a run goes on from, and the storage of those it will take.
 struct JobStart {
   let storage: CheckpointStorage
   let manifest: CheckpointManifest?
+  /// Where checkpoints are committed with Kafka transactions.
+  let kafka: KafkaCommitPoint?
   /// The highest number used so far.
   let lastID: Int64
 
   /// Takes hold of the job's checkpoint directory, finds the checkpoint, and gives its output the final names it should
   /// have. Refuses a damaged checkpoint, and one whose state does not fit the topology, before anything is changed.
-  init(_ plan: LogicalPlan, from start: StartPoint, signatures: [String: String]) throws(JobError) {
+  /// - Parameter acceptsLoss: Whether the user accepts that the output may lack rows, or have some twice.
+  init(
+    _ plan: LogicalPlan, from start: StartPoint, signatures: [String: String], acceptsLoss: Bool = false
+  ) throws(JobError) {
+    let ids: [Int64]
+    let started: CheckpointStorage
     do {
-      storage = try CheckpointStorage(directory: plan.checkpoint.directory + "/" + plan.name)
-      let ids = try storage.list()
-      manifest = try JobStart.manifest(start, storage, ids, topology: plan.name)
-      lastID = max(ids.last ?? 0, manifest?.id ?? 0)
+      started = try CheckpointStorage(directory: plan.checkpoint.directory + "/" + plan.name)
+      storage = started
+      ids = try storage.list()
     } catch {
       throw .checkpoint(error)
     }
+    let opened = try KafkaCommitPoint.open(
+      plan, directory: storage.directory, checkpoints: ids, request: try start.request, acceptsLoss: acceptsLoss)
+    kafka = opened?.commitPoint
+    do {
+      if let opened, !opened.isOverridden {
+        manifest = try opened.restores.map { (id) throws(CheckpointError) in
+          let found = try started.read(id)
+          try CheckpointStorage.verify(found, at: started.path(of: id))
+          return found
+        }
+        try storage.remove(above: opened.restores ?? 0)
+      } else {
+        manifest = try JobStart.manifest(start, storage, ids, topology: plan.name)
+      }
+    } catch {
+      throw .checkpoint(error)
+    }
+    lastID = max(ids.last ?? 0, manifest?.id ?? 0, kafka?.lastNumber ?? 0)
     if let manifest { try JobStart.check(manifest, signatures) }
     do {
       try storage.restoreLive(from: manifest.map { JobStart.path(start, storage, $0) })

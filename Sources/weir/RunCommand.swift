@@ -13,6 +13,9 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: "Where to begin: latest (the newest checkpoint), none (anew), or the path of a checkpoint.")
   var from = "latest"
 
+  @Flag(help: "With Kafka: begin although marker and checkpoints do not fit; rows may be lost or doubled.")
+  var acceptLossOrDuplicates = false
+
   @Flag(help: "No progress line and no summary.")
   var quiet = false
 
@@ -61,6 +64,7 @@ extension RunCommand {
 
   private var options: JobOptions {
     var options = JobOptions()
+    options.acceptsLossOrDuplicates = acceptLossOrDuplicates
     switch from {
     case "latest": options.from = .latest
     case "none": options.from = .beginning

@@ -10,7 +10,10 @@ struct Weir: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "weir", abstract: "Stream processing for usage and billing: exact, repeatable, in one binary.",
     version: "0.1.0",
-    subcommands: [RunCommand.self, ValidateCommand.self, ExplainCommand.self, GenerateCommand.self, ReplayCommand.self])
+    subcommands: [
+      RunCommand.self, ValidateCommand.self, ExplainCommand.self, GenerateCommand.self, ReplayCommand.self,
+      TransactionCommand.self,
+    ])
 
   static func main() async {
     StandardDescriptors.reserve()

@@ -37,12 +37,16 @@ struct StyleTests {
     "State": ["StreamModel", "RocksStore", "Glibc", "Synchronization"],
     "Operators": ["StreamModel", "Expressions", "State", "Glibc"],
     "Checkpoint": ["StreamModel", "State", "Glibc"],
-    "weir-bench": ["Formats", "Glibc", "Synchronization"],
-    "Connectors": ["CGlibc", "StreamModel", "Expressions", "Formats", "Glibc", "Synchronization"],
-    "Topology": ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", "Yams", "Glibc"],
+    "weir-bench": ["KafkaClient", "Formats", "Glibc", "Synchronization"],
+    "Connectors": [
+      "CGlibc", "StreamModel", "Expressions", "KafkaClient", "Formats", "Glibc", "Synchronization",
+    ],
+    "Topology": [
+      "StreamModel", "Expressions", "KafkaClient", "Formats", "Operators", "Connectors", "Yams", "Glibc",
+    ],
     "Runtime": [
-      "StreamModel", "Expressions", "Formats", "State", "Operators", "Checkpoint", "Connectors", "Topology",
-      "Synchronization", "Glibc",
+      "StreamModel", "Expressions", "KafkaClient", "Formats", "State", "Operators", "Checkpoint", "Connectors",
+      "Topology", "Synchronization", "Glibc",
     ],
     "weir": [
       "CGlibc", "StreamModel", "Formats", "Connectors", "Topology", "Runtime", "ArgumentParser", "Synchronization",

@@ -11,8 +11,10 @@ struct ConnectorLanguage {
       name: "generator",
       keys: ["kind", "rows", "seed", "accounts", "start", "records_per_event_second", "anomalies"], isAvailable: true),
     ConnectorLanguage(
-      name: "kafka", keys: ["topic", "pattern", "bootstrap", "group", "start", "timestamp", "properties"],
-      isAvailable: false),
+      name: "kafka",
+      keys: [
+        "topic", "pattern", "bootstrap", "group", "start", "timestamp", "stop", "discover", "message", "properties",
+      ], isAvailable: true),
     ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
     ConnectorLanguage(name: "http", keys: nil, isAvailable: false),
   ]
@@ -30,7 +32,7 @@ struct ConnectorLanguage {
     ConnectorLanguage(
       name: "kafka",
       keys: ["topic", "bootstrap", "key", "properties", "transaction_timeout"] + FormatChecker.messageSinkKeys,
-      isAvailable: false),
+      isAvailable: true),
     ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
   ]
 
