@@ -73,6 +73,7 @@ let package = Package(
       "RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
     tests("EndToEndTests", []),
+    tests("KafkaEndToEndTests", ["KafkaClient"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
