@@ -8,10 +8,10 @@ WORKDIR /src
 COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
-RUN swift build -c release --product weir --static-swift-stdlib \
+RUN swift build -c release --product weir \
  && install -D "$(swift build -c release --show-bin-path)/weir" /out/weir
 
-FROM debian:bookworm-slim
+FROM swift:6.3-bookworm-slim
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       ca-certificates libcurl4 libxml2 libsimdjson14 librocksdb7.8 zlib1g libzstd1 tzdata \

@@ -55,7 +55,7 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CGlibc", "StreamModel", "Formats", "Connectors", "Topology", "Runtime",
+        "CGlibc", "StreamModel", "Formats", "Checkpoint", "Connectors", "Topology", "Runtime",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
     .executableTarget(name: "weir-bench", dependencies: ["KafkaClient", "Formats"], swiftSettings: strict),

@@ -43,13 +43,19 @@ package enum CheckpointFiles {
     guard file >= 0 else { throw error(path, "cannot be written") }
     defer { close(file) }
     try write(bytes[...], to: file, path)
-    guard fsync(file) == 0 else { throw error(path, "cannot be made durable") }
+    guard !FaultPoint.fails("checkpoint-sync"), fsync(file) == 0 else { throw error(path, "cannot be made durable") }
   }
 
   private static func write(_ bytes: ArraySlice<UInt8>, to file: Int32, _ path: String) throws(CheckpointError) {
     var rest = bytes
     while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+      let isTorn = FaultPoint.fails("checkpoint-write")
+      let code = errno
+      let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, isTorn ? $0.count / 2 : $0.count) }
+      if isTorn {
+        errno = code
+        throw error(path, "cannot be written")
+      }
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { throw error(path, "cannot be written") }
       rest = rest.dropFirst(count)
@@ -61,7 +67,9 @@ package enum CheckpointFiles {
     let handle = open(path, O_RDONLY | O_CLOEXEC)
     guard handle >= 0 else { throw error(path, "cannot be opened") }
     defer { close(handle) }
-    guard fsync(handle) == 0 else { throw error(path, "cannot be made durable") }
+    guard !FaultPoint.fails("checkpoint-folder-sync"), fsync(handle) == 0 else {
+      throw error(path, "cannot be made durable")
+    }
   }
 
   /// The content of a file.

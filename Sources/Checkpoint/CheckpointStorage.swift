@@ -103,8 +103,13 @@ package final class CheckpointStorage {
   package func commit(_ manifest: CheckpointManifest) throws(CheckpointError) {
     let hidden = hiddenPath(of: manifest.id)
     try CheckpointFiles.write(hidden + "/manifest", ManifestCodec.encode(manifest))
+    CrashPoint.reached("manifest-written")
     try CheckpointFiles.synchronize(hidden)
-    guard rename(hidden, path(of: manifest.id)) == 0 else { throw CheckpointStorage.error(hidden, "cannot be renamed") }
+    CrashPoint.reached("checkpoint-durable")
+    guard !FaultPoint.fails("checkpoint-rename"), rename(hidden, path(of: manifest.id)) == 0 else {
+      throw CheckpointStorage.error(hidden, "cannot be renamed")
+    }
+    CrashPoint.reached("checkpoint-renamed")
     do {
       try CheckpointFiles.synchronize(directory)
     } catch {
@@ -169,15 +174,16 @@ package final class CheckpointStorage {
     }
   }
 
-  /// Removes all but the newest `count` checkpoints. A file goes with the last checkpoint that has it.
-  package func retain(_ count: Int) throws(CheckpointError) {
-    for id in try list().dropLast(max(1, count)) { try remove(id) }
+  /// Removes all but the newest `count` checkpoints and those in `kept`. A file goes with the last checkpoint that has it.
+  package func retain(_ count: Int, keeping kept: Set<Int64> = []) throws(CheckpointError) {
+    for id in try list().dropLast(max(1, count)) where !kept.contains(id) { try remove(id) }
   }
 
   private func remove(_ id: Int64) throws(CheckpointError) {
     guard rename(path(of: id), hiddenPath(of: id)) == 0 else {
       throw CheckpointStorage.error(path(of: id), "cannot be removed")
     }
+    CrashPoint.reached("old-checkpoint-hidden")
     CheckpointFiles.removeTree(hiddenPath(of: id))
   }
 }

@@ -36,6 +36,11 @@ final class CheckpointDriver: @unchecked Sendable {
   private var isAborted = false
   private var failure: String?
   private var lastFailure: String?
+  /// The last checkpoint committed and the last given up by this run, and those that a savepoint is copied from.
+  private var lastCommitted: Int64?
+  private var lastCancelled: Int64?
+  private var kept: Set<Int64> = []
+  private var isDone = false
 
   struct Settings {
     let topology: String
@@ -129,9 +134,11 @@ final class CheckpointDriver: @unchecked Sendable {
       reports = [:]
       barrierAt = CheckpointDriver.now()
       for source in sources { source.requestBarrier(id) }
+      CrashPoint.reached("barrier-injected")
     case .commit(let id): commitDue = commit(id, isComplete: false, isNumbered: true)
     case .cancel(let id, let reason):
       lastFailure = reason
+      lastCancelled = id
       for source in sources { source.withdrawBarrier(id) }
       // Before the next barrier is let in: whoever holds channels back for this one lets them go.
       for inbox in inboxes { inbox.cancelCheckpoint(id) }
@@ -142,6 +149,43 @@ final class CheckpointDriver: @unchecked Sendable {
     }
     monitor.signalAll()
   }
+
+  // MARK: Savepoints
+
+  /// Has a checkpoint taken that begins after this call, waits until it is committed, and keeps it until `letGo`.
+  func commitForSavepoint() throws(JobError) -> Int64 {
+    try monitor.locked { () throws(JobError) -> Int64 in
+      var wanted: Int64?
+      while true {
+        if isDone, let lastCommitted { return lastCommitted }
+        if isAborted || failure != nil {
+          throw .operation(step: "savepoint", reason: "the job failed before it was there")
+        }
+        if let wanted {
+          if lastCommitted == wanted { return wanted }
+          if lastCancelled == wanted {
+            kept.remove(wanted)
+            throw .operation(step: "savepoint", reason: "its checkpoint failed: \(lastFailure ?? "")")
+          }
+        } else if openSources > 0, case .inject(let id) = requestNow() {
+          wanted = id
+          kept.insert(id)
+        }
+        monitor.wait()
+      }
+    }
+  }
+
+  private func requestNow() -> CheckpointStateMachine.Action {
+    let action = machine.request(now: CheckpointDriver.now())
+    handle(action)
+    return action
+  }
+
+  /// Checkpoint `id` may go when it is old.
+  func letGo(_ id: Int64) { monitor.locked { _ = kept.remove(id) } }
+
+  func path(of id: Int64) -> String { storage.path(of: id) }
 
   // MARK: The loop
 
@@ -187,6 +231,9 @@ final class CheckpointDriver: @unchecked Sendable {
       monitor.locked {
         uncommitted = commit.kept + uncommitted.dropFirst(commit.seen)
         machine.committed(commit.id, now: CheckpointDriver.now())
+        lastCommitted = commit.id
+        isDone = !commit.isNumbered
+        monitor.signalAll()
       }
       if !commit.isNumbered { return }
     }
@@ -217,8 +264,9 @@ final class CheckpointDriver: @unchecked Sendable {
     }
     CrashPoint.reached("files-renamed")
     try settings.kafka?.complete(manifest.id)
-    try storage.retain(settings.retain)
     if settings.kafka == nil { announce(manifest) }
+    tidy(commit)
+    CrashPoint.reached("old-checkpoints-removed")
   }
 
   /// Tells sources whose system keeps positions too how far they are committed.
@@ -230,6 +278,17 @@ final class CheckpointDriver: @unchecked Sendable {
     }
   }
 
+  /// What follows a commit and may fail: the next one makes up for it.
+  private func tidy(_ commit: Commit) {
+    do {
+      if !commit.parts.isEmpty { try storage.notePublished(commit.id) }
+      CrashPoint.reached("output-noted")
+      try storage.retain(settings.retain, keeping: monitor.locked { kept })
+    } catch {
+      monitor.locked { lastFailure = error.description }
+    }
+  }
+
   /// Makes the state durable where checkpoint `id` is put together, and lists its files.
   private func takeState(_ id: Int64) throws -> [CheckpointManifest.File] {
     let directory = try storage.prepare(id)
@@ -237,7 +296,7 @@ final class CheckpointDriver: @unchecked Sendable {
     do {
       try store.take(id, in: directory)
     } catch {
-      throw CheckpointError("checkpoint \(id): \(error)")
+      throw CheckpointError("checkpoint \(id): \(error)", isRetriable: true)
     }
     CrashPoint.reached("state-durable")
     return try stateFiles.list(directory)

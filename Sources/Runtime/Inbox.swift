@@ -66,9 +66,10 @@ final class Inbox: @unchecked Sendable {
           monitor.wait()
           continue
         }
-        let rest = deadline - Clock.wallMilliseconds()
-        if rest <= 0 { return nil }
-        monitor.wait(milliseconds: rest)
+        // Compared first: "at once" is the least number there is.
+        let now = Clock.wallMilliseconds()
+        if deadline <= now { return nil }
+        monitor.wait(milliseconds: deadline - now)
       }
     }
   }

@@ -40,6 +40,14 @@ package final class Job: Sendable {
   /// The highest checkpoint number that had been used when it was made.
   var lastCheckpoint: Int64 { assembly.lastCheckpoint }
 
+  /// What whoever starts the run should know: what is new to its checkpoint, what is skipped.
+  package var notices: [String] { assembly.notices }
+
+  /// Copies a checkpoint that begins now to `target`; see `CheckpointDriver.savepoint`.
+  package func savepoint(to target: String) throws(JobError) -> Int64 {
+    try assembly.checkpoints.savepoint(to: target)
+  }
+
   /// Checkpoints of this attempt so far.
   var checkpointOutcomes: CheckpointOutcomes { assembly.checkpoints.outcomes }
 

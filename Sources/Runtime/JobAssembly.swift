@@ -24,6 +24,7 @@ final class JobAssembly: Sendable {
   let runnables: [Runnable]
   let restoredFrom: Int64?
   let lastCheckpoint: Int64
+  let notices: [String]
   let wasStopped = Atomic<Bool>(false)
   private let inboxes: [[Inbox]]
   let checkpoints: CheckpointDriver
@@ -35,7 +36,7 @@ final class JobAssembly: Sendable {
     var readers: [any SourceReader] = []
     for (_, source) in sources { readers.append(try JobAssembly.open(source, job: plan.name)) }
     let start = try JobStart(
-      plan, from: options.from, signatures: graph.stateSignatures, acceptsLoss: options.acceptsLossOrDuplicates)
+      plan, from: options.from, graph: graph, acceptsLoss: options.acceptsLossOrDuplicates)
     var coordinators: [Int: SourceCoordinator] = [:]
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
@@ -63,6 +64,7 @@ final class JobAssembly: Sendable {
     self.store = store
     restoredFrom = start.manifest?.id
     lastCheckpoint = start.lastID
+    notices = start.notices
     checkpoints.attach(self.coordinators, builder.inboxes.flatMap { $0 })
   }
 

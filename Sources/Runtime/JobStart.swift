@@ -1,6 +1,5 @@
 import Checkpoint
 import Connectors
-import Operators
 import State
 import StreamModel
 import Topology
@@ -37,18 +36,23 @@ struct JobStart {
   let kafka: KafkaCommitPoint?
   /// The highest number used so far.
   let lastID: Int64
+  /// What whoever starts the run should know.
+  private(set) var notices: [String] = []
+
+  private struct Found {
+    let manifest: CheckpointManifest
+    let path: String
+  }
 
   /// Takes hold of the job's checkpoint directory, finds the checkpoint, and gives its output the final names it should
   /// have. Refuses a damaged checkpoint, and one whose state does not fit the topology, before anything is changed.
   /// - Parameter acceptsLoss: Whether the user accepts that the output may lack rows, or have some twice.
   init(
-    _ plan: LogicalPlan, from start: StartPoint, signatures: [String: String], acceptsLoss: Bool = false
+    _ plan: LogicalPlan, from start: StartPoint, graph: ExecutionGraph, acceptsLoss: Bool = false
   ) throws(JobError) {
     let ids: [Int64]
-    let started: CheckpointStorage
     do {
-      started = try CheckpointStorage(directory: plan.checkpoint.directory + "/" + plan.name)
-      storage = started
+      storage = try CheckpointStorage(directory: plan.checkpointDirectory)
       ids = try storage.list()
     } catch {
       throw .checkpoint(error)
@@ -56,91 +60,108 @@ struct JobStart {
     let opened = try KafkaCommitPoint.open(
       plan, directory: storage.directory, checkpoints: ids, request: try start.request, acceptsLoss: acceptsLoss)
     kafka = opened?.commitPoint
+    let found: Found?
     do {
       if let opened, !opened.isOverridden {
-        manifest = try opened.restores.map { (id) throws(CheckpointError) in
-          let found = try started.read(id)
-          try CheckpointStorage.verify(found, at: started.path(of: id))
-          return found
-        }
+        found = try opened.restores.map { [storage] (id) throws(CheckpointError) in try JobStart.find(id, storage) }
         try storage.remove(above: opened.restores ?? 0)
       } else {
-        manifest = try JobStart.manifest(start, storage, ids, topology: plan.name)
+        found = try JobStart.find(start, storage, ids, &notices)
       }
     } catch {
       throw .checkpoint(error)
     }
+    manifest = found?.manifest
     lastID = max(ids.last ?? 0, manifest?.id ?? 0, kafka?.lastNumber ?? 0)
-    if let manifest { try JobStart.check(manifest, signatures) }
+    if let manifest { notices += try JobStart.check(manifest, plan, graph) }
     do {
-      try storage.restoreLive(from: manifest.map { JobStart.path(start, storage, $0) })
+      try storage.restoreLive(from: found?.path)
     } catch {
       throw .checkpoint(error)
     }
     do {
-      if let manifest { try JobStart.commit(manifest.parts, plan) }
+      if let found, !CheckpointStorage.isPublished(found.path) { try JobStart.commit(found.manifest.parts, plan) }
+      CrashPoint.reached("restored-output-committed")
       for sink in plan.sinks + [plan.deadLetters] {
         try sink.connector.discardLeftovers(name: sink.name, job: plan.name)
       }
+      CrashPoint.reached("leftovers-removed")
     } catch {
       throw .connector(error)
     }
   }
 
-  private static func path(_ start: StartPoint, _ storage: CheckpointStorage, _ manifest: CheckpointManifest) -> String
-  {
-    if case .checkpoint(let path) = start { return path }
-    return storage.path(of: manifest.id)
-  }
-
-  private static func manifest(
-    _ start: StartPoint, _ storage: CheckpointStorage, _ ids: [Int64], topology: String
-  ) throws(CheckpointError) -> CheckpointManifest? {
-    let manifest: CheckpointManifest
-    switch start {
-    case .beginning: return nil
-    case .checkpoint(let path):
-      manifest = try CheckpointStorage.read(path)
-      try CheckpointStorage.verify(manifest, at: path)
-    case .latest:
-      guard let id = ids.last else { return nil }
-      do {
-        manifest = try storage.read(id)
-        try CheckpointStorage.verify(manifest, at: storage.path(of: id))
-      } catch {
-        throw CheckpointError(
-          "\(error.description) — its output is visible, so an older checkpoint would double rows; restore the file, or "
-            + "choose: --from PATH (an older checkpoint, its later output removed by you) or --from none (anew)")
-      }
+  /// Throws where the checkpoint is another topology's or its state does not fit; says what begins without state.
+  private static func check(
+    _ manifest: CheckpointManifest, _ plan: LogicalPlan, _ graph: ExecutionGraph
+  ) throws(JobError) -> [String] {
+    guard manifest.topology == plan.name else {
+      throw .checkpoint(
+        CheckpointError("checkpoint \(manifest.id) is of topology \(manifest.topology), not \(plan.name)"))
     }
-    guard manifest.topology == topology else {
-      throw CheckpointError("checkpoint \(manifest.id) is of topology \(manifest.topology), not \(topology)")
-    }
-    return manifest
-  }
-
-  private static func check(_ manifest: CheckpointManifest, _ signatures: [String: String]) throws(JobError) {
-    var faults: [String] = []
-    var known: Set<String> = []
-    for state in manifest.operators {
-      let key = state.family
-      known.insert(key)
-      if signatures[key] == nil, state.entryCount > 0 {
-        faults.append("\(state.step): it has state, and the topology has no such step")
-      }
-      if let now = signatures[key], now != state.signature {
-        faults.append("\(state.step): it was `\(state.signature)` and is `\(now)`")
-      }
-    }
-    for key in signatures.keys.sorted() where !known.contains(key) {
-      faults.append("\(key.prefix { $0 != " " }): it is new and would miss what came before the checkpoint")
-    }
-    guard faults.isEmpty else {
+    let fit = StateFit(plan, graph, manifest)
+    guard fit.isCompatible else {
       throw .checkpoint(
         CheckpointError(
           "checkpoint \(manifest.id) does not fit the topology — undo the change, or start anew with --from none:\n  "
-            + faults.joined(separator: "\n  ")))
+            + fit.faults.joined(separator: "\n  ")))
     }
+    return fit.additions
+  }
+
+  /// Checkpoint `id`, whole.
+  private static func find(_ id: Int64, _ storage: CheckpointStorage) throws(CheckpointError) -> Found {
+    let path = storage.path(of: id)
+    let manifest = try CheckpointStorage.read(path)
+    try CheckpointStorage.verify(manifest, at: path)
+    return Found(manifest: manifest, path: path)
+  }
+
+  private static func find(
+    _ start: StartPoint, _ storage: CheckpointStorage, _ ids: [Int64], _ notices: inout [String]
+  ) throws(CheckpointError) -> Found? {
+    switch start {
+    case .beginning: return nil
+    case .latest: return try latest(storage, ids[...], &notices)
+    case .checkpoint(let path):
+      let manifest = try CheckpointStorage.read(path)
+      try CheckpointStorage.verify(manifest, at: path)
+      if let newest = ids.last, newest > manifest.id {
+        notices.append(
+          "checkpoint \(newest) is newer than \(path): what was written since is written again — remove that output")
+      }
+      return Found(manifest: manifest, path: path)
+    }
+  }
+
+  /// The newest checkpoint. One that is damaged and has committed output is refused; where it committed none, the one before it
+  /// doubles and loses nothing.
+  private static func latest(
+    _ storage: CheckpointStorage, _ ids: ArraySlice<Int64>, _ notices: inout [String]
+  ) throws(CheckpointError) -> Found? {
+    guard let id = ids.last else { return nil }
+    let path = storage.path(of: id)
+    var manifest: CheckpointManifest?
+    do {
+      let read = try CheckpointStorage.read(path)
+      manifest = read
+      try CheckpointStorage.verify(read, at: path)
+      return Found(manifest: read, path: path)
+    } catch {
+      guard let manifest, manifest.parts.isEmpty, ids.count > 1 else { throw refusal(error, manifest) }
+      notices.append("\(error.description); it committed no output, so the run goes on from the one before")
+      return try latest(storage, ids.dropLast(), &notices)
+    }
+  }
+
+  private static func refusal(_ error: CheckpointError, _ manifest: CheckpointManifest?) -> CheckpointError {
+    if error.isRetriable { return error }
+    let output =
+      manifest.map { $0.parts.isEmpty ? "there is none before it" : "its output is visible" }
+      ?? "its output may be visible"
+    return CheckpointError(
+      "\(error.description) — \(output), so an older checkpoint would double or lose rows; restore the file, or choose: "
+        + "--from PATH (an older checkpoint or a savepoint, later output removed by you) or --from none (anew)")
   }
 
   /// Gives parts their final names; those that have them keep them.
@@ -163,16 +184,6 @@ extension ExecutionGraph {
       families[CheckpointManifest.family(step: node.name, role: role)] = node.stateAccess
     }
     return families
-  }
-
-  /// By step and role of every operator with state: what that state is of. A checkpoint fits a graph with the same.
-  var stateSignatures: [String: String] {
-    var signatures: [String: String] = [:]
-    for node in stages.flatMap(\.nodes) {
-      guard let role = node.stateRole else { continue }
-      signatures[CheckpointManifest.family(step: node.name, role: role)] = node.signature
-    }
-    return signatures
   }
 }
 
@@ -204,31 +215,9 @@ extension ExecutionGraph.Node {
       }
     }
   }
+}
 
-  fileprivate var signature: String {
-    switch body {
-    case .source, .sink, .union: ""
-    case .sort(let schema, let key): "sort of (\(schema)) by \(key)"
-    case .step(let step): ExecutionGraph.Node.signature(step)
-    }
-  }
-
-  private static func signature(_ step: StepPlan) -> String {
-    let input = "(\(step.inputSchema))"
-    switch step.operation {
-    case .filter, .project: return ""
-    case .deduplicate(let spec): return "deduplicate \(input) by \(spec.key) within \(spec.withinMilliseconds) ms"
-    case .aggregate(let spec):
-      let values = spec.values.map { "\($0.name): \($0.expression.text)" }.joined(separator: ", ")
-      return "aggregate \(input) by \(spec.key) over \(spec.window) of \(values)"
-        + " lateness \(spec.allowedLatenessMilliseconds) ms"
-    case .join(let spec):
-      return "\(spec.kind.rawValue) join \(input) on \(spec.leftKey) = \(spec.rightKey) between"
-        + " \(spec.lowerMilliseconds) and \(spec.upperMilliseconds) ms to (\(step.outputSchema))"
-    case .match(let spec):
-      let conditions = zip(spec.pattern.variables, spec.conditions).map { "\($0): \($1?.text ?? "")" }
-      return "match \(input) by \(spec.key) of \(spec.patternText) where \(conditions.joined(separator: ", "))"
-        + " within \(spec.withinMilliseconds ?? -1) ms, \(spec.afterMatch)"
-    }
-  }
+extension LogicalPlan {
+  /// The directory that holds the checkpoints of this topology's job and nothing else.
+  package var checkpointDirectory: String { checkpoint.directory + "/" + name }
 }

@@ -1,4 +1,5 @@
 import Checkpoint
+import Connectors
 import StreamModel
 import Synchronization
 import Topology
@@ -34,6 +35,9 @@ package final class JobSupervisor: Sendable {
   private let lastID: Int64
   /// The checkpoint the first attempt goes on from; nil when it begins anew.
   package let restoredFrom: Int64?
+  /// What whoever starts the run should know.
+  package let notices: [String]
+  private let control: ControlServer?
   private let recordsReadBefore: Int
   private let onStateChange: @Sendable (State) -> Void
   private let shared: Mutex<Shared>
@@ -51,6 +55,14 @@ package final class JobSupervisor: Sendable {
     let job = try Job(plan, options: options)
     lastID = job.lastCheckpoint
     restoredFrom = job.restoredFrom
+    var notices = job.notices
+    do {
+      control = try ControlServer(directory: plan.checkpointDirectory)
+    } catch {
+      control = nil
+      notices.append("\(error): `weir savepoint` cannot reach this run")
+    }
+    self.notices = notices
     recordsReadBefore = job.progress.recordsRead
     shared = Mutex(Shared(job: job, progress: job.progress))
   }
@@ -79,9 +91,30 @@ package final class JobSupervisor: Sendable {
 
   // MARK: Running
 
-  /// Runs the job to its end, however many attempts that takes. Throws `JobFailures` when it is given up, and
-  /// `CancellationError` when it is cancelled or stopped between attempts.
+  /// Runs the job to its end, however many attempts that takes, and answers other processes meanwhile. Throws `JobFailures`
+  /// when it is given up, and `CancellationError` when it is cancelled or stopped between attempts.
   package func run() async throws -> JobSummary {
+    guard let control else { return try await runAttempts() }
+    let executor = DedicatedThreadExecutor(name: "control")
+    defer { executor.shutDown() }
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask(executorPreference: executor) { control.serve { self.answer($0) } }
+      defer { control.close() }
+      return try await runAttempts()
+    }
+  }
+
+  private func answer(_ request: ControlRequest) -> ControlReply {
+    guard let job = shared.withLock({ $0.job }) else {
+      return .failed("the job is about to be started again — ask once more when it runs")
+    }
+    switch request {
+    case .savepoint(let path):
+      do { return .done(checkpoint: try job.savepoint(to: path)) } catch { return .failed(error.description) }
+    }
+  }
+
+  private func runAttempts() async throws -> JobSummary {
     let start = Clock.monotonicNanoseconds()
     var machine = RestartStateMachine(plan.restart)
     var outcomes = CheckpointOutcomes()
@@ -149,7 +182,7 @@ package final class JobSupervisor: Sendable {
   private func startPoint() throws(JobError) -> StartPoint {
     let newest: Int64?
     do {
-      newest = try CheckpointStorage.list(plan.checkpoint.directory + "/" + plan.name).last
+      newest = try CheckpointStorage.list(plan.checkpointDirectory).last
     } catch {
       throw .checkpoint(error)
     }
@@ -159,7 +192,7 @@ package final class JobSupervisor: Sendable {
   /// Waits until the job is to be started again; throws when it is not.
   private func recover(from error: any Error, _ machine: inout RestartStateMachine) async throws {
     let failure = JobFailure(at: Clock.wallMilliseconds(), reason: "\(error)")
-    let isRetriable = (error as? JobError)?.isRetriable ?? true
+    let isRetriable = (error as? JobError)?.isRetriable ?? (error as? ConnectorError)?.isRetriable ?? true
     switch machine.failed(failure, isRetriable: isRetriable, jitter: .random(in: 0...1)) {
     case .restart(let milliseconds, let attempt):
       change(to: .restarting(attempt: attempt, at: failure.at + milliseconds, failure: failure))

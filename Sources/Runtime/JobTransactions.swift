@@ -25,7 +25,7 @@ package struct JobTransactions {
   /// Aborts what the job left open. Refuses while a process here runs it; one elsewhere is fenced and ends.
   package func abort() throws(JobError) {
     do {
-      let storage = try CheckpointStorage(directory: plan.checkpoint.directory + "/" + plan.name)
+      let storage = try CheckpointStorage(directory: plan.checkpointDirectory)
       try withExtendedLifetime(storage) { () throws(ConnectorError) in
         try KafkaTransactionReport.abort(job: plan.name, cluster: sinks[0].spec.cluster)
       }

@@ -87,7 +87,11 @@ final class Subtask {
     case .release(let channels): for channel in channels { inbox.setBlocked(false, channel: channel) }
     case .snapshot(let id, let channels):
       lastCheckpoint = id
-      checkpoints.acknowledge(id, by: participant, try chain.report(checkpoint: id))
+      CrashPoint.reached("barrier-aligned")
+      let report = try chain.report(checkpoint: id)
+      CrashPoint.reached("snapshot-taken")
+      checkpoints.acknowledge(id, by: participant, report)
+      CrashPoint.reached("acknowledged")
       for edge in edges { try edge.broadcast(.barrier(CheckpointBarrier(id: id))) }
       for channel in channels { inbox.setBlocked(false, channel: channel) }
     case .fault(let reason): throw JobError.operation(step: "checkpoint", reason: reason)

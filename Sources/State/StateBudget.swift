@@ -33,8 +33,13 @@ package final class StateBudget: Sendable {
   /// A subtask's share has changed by `bytes`.
   package func add(_ bytes: Int) { heldBytes.add(bytes, ordering: .relaxed) }
 
-  /// Whether a subtask that holds `bytes` has to write its state out.
+  /// Whether a subtask that holds `bytes` has to write its state out. Empty tables take room too: a bound that so many subtasks
+  /// cannot keep must not have them write all the time.
   package func mustSpill(holding bytes: Int) -> Bool {
-    held > tableBytes && bytes * memberCount.load(ordering: .relaxed) * 2 >= tableBytes
+    held > tableBytes && bytes >= StateBudget.leastSpillBytes
+      && bytes * memberCount.load(ordering: .relaxed) * 2 >= tableBytes
   }
+
+  /// What a subtask holds at least before it writes its state out.
+  private static let leastSpillBytes = 128 << 10
 }

@@ -59,10 +59,11 @@ package final class StateStore: @unchecked Sendable {
     }
   }
 
-  /// Ends every wait.
+  /// Ends every wait, and lets go of the subtasks' states.
   package func close() {
     monitor.locked {
       isClosed = true
+      states = []
       monitor.signalAll()
     }
   }

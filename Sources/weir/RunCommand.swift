@@ -30,6 +30,7 @@ struct RunCommand: AsyncParsableCommand {
     } catch {
       throw CommandFailure.failed("weir: \(error)")
     }
+    for notice in job.notices { StandardError.write("weir: \(plan.name): \(notice)\n") }
     if let id = job.restoredFrom, !quiet {
       let seconds = Numbers.seconds(nanoseconds: Int64((clock.now - start) / .nanoseconds(1)))
       StandardError.write("\(plan.name): going on from checkpoint \(id), restored in \(seconds)\n")

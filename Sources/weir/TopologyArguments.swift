@@ -10,6 +10,14 @@ struct TopologyArguments: ParsableArguments {
   @Option(name: .customLong("set"), help: "Override a value: --set sources.usage.path=/data/in. May be repeated.")
   var overrides: [String] = []
 
+  /// The same from a path and overrides that came in another way.
+  static func of(_ file: String, _ overrides: [String]) -> TopologyArguments {
+    var arguments = TopologyArguments()
+    arguments.file = file
+    arguments.overrides = overrides
+    return arguments
+  }
+
   /// Reads and checks the topology; every fault of it is one line on stderr and exit status 2.
   func load() throws -> LogicalPlan {
     do {

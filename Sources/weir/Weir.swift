@@ -11,8 +11,8 @@ struct Weir: AsyncParsableCommand {
     commandName: "weir", abstract: "Stream processing for usage and billing: exact, repeatable, in one binary.",
     version: "0.1.0",
     subcommands: [
-      RunCommand.self, ValidateCommand.self, ExplainCommand.self, GenerateCommand.self, ReplayCommand.self,
-      TransactionCommand.self,
+      RunCommand.self, ValidateCommand.self, ExplainCommand.self, PlanCommand.self, SavepointCommand.self,
+      CheckpointsCommand.self, GenerateCommand.self, ReplayCommand.self, TransactionCommand.self,
     ])
 
   static func main() async {

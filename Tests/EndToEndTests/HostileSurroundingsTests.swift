@@ -48,7 +48,7 @@ import Testing
   /// The first file is throttled, so that the second is still to be opened when it goes.
   @Test func aFileThatVanishes_failsTheRun_andNothingIsVisible() throws {
     let folder = try TestFolder()
-    try folder.write("in/a.json", String(repeating: RunTests.tenRows, count: 200))
+    try folder.write("in/a.json", String(repeating: RunTests.tenRows, count: 1000))
     let second = try folder.write("in/b.json", RunTests.tenRows)
     let text = HostileSurroundingsTests.copy("in")
       .replacingOccurrences(of: "    path: in\n", with: "    path: in\n    rate: 1000\n")

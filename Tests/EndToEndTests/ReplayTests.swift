@@ -42,7 +42,9 @@ import Testing
     let file = try run(folder, format: "json", ReplayTests.jsonRecords.joined(separator: "\n") + "\n", suffix: "json")
     let all = try WeirProcess.run(["replay", file])
     #expect(all.status == 0, "\(all.errors)")
-    #expect(all.lines == [ReplayTests.jsonRecords[1], ReplayTests.jsonRecords[2]])
+    // Letters of different steps come in the order in which these got to them.
+    #expect(Set(all.lines) == [ReplayTests.jsonRecords[1], ReplayTests.jsonRecords[2]])
+    #expect(all.lines.count == 2)
     let late = try WeirProcess.run(["replay", file, "--port", "late"])
     #expect(late.lines == [ReplayTests.jsonRecords[2]])
     #expect(late.errors.contains("left 1 letters that were not asked for"))
@@ -88,7 +90,7 @@ import Testing
         sources:
           usage: {connector: file, path: in.json, schema: {account_id: string not null, started_at: timestamp not null}}
         sinks:
-          out: {from: usage, connector: file, path: avro, format: avro, codec: \(codec), schema_name: com.example.Usage}
+          out: {from: usage, connector: file, path: avro, format: avro, codec: "\(codec)", schema_name: com.example.Usage}
         """)
       #expect(try WeirProcess.run(["run", write]).status == 0)
       let read = try folder.write(

@@ -69,6 +69,7 @@ enum WeirProcess {
       errorFile = folder.appendingPathComponent("weir-\(UUID().uuidString).err")
     }
 
+    var errorsSoFar: String { (try? String(decoding: Data(contentsOf: errorFile), as: UTF8.self)) ?? "" }
     var outputSoFar: String { (try? String(contentsOf: outputFile, encoding: .utf8)) ?? "" }
 
     func wait() -> Result {

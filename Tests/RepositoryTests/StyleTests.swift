@@ -49,7 +49,8 @@ struct StyleTests {
       "Topology", "Synchronization", "Glibc",
     ],
     "weir": [
-      "CGlibc", "StreamModel", "Formats", "Connectors", "Topology", "Runtime", "ArgumentParser", "Synchronization",
+      "CGlibc", "StreamModel", "Formats", "Checkpoint", "Connectors", "Topology", "Runtime", "ArgumentParser",
+      "Synchronization",
       "Glibc",
     ],
     "TestSupport": ["StreamModel", "Expressions", "State", "Operators", "Synchronization", "Glibc"],
@@ -102,6 +103,20 @@ struct StyleTests {
         #expect(around.contains("Invariant for `Sendable`"), "\(file.path):\(number + 1): say why it is safe")
       }
     }
+  }
+
+  /// A crash point that no test dies at holds nothing.
+  @Test func everyCrashPointIsOneTheKillTestsKnow() throws {
+    let reached = StyleTests.swiftFiles(in: "Sources").flatMap(\.lines)
+      .filter { $0.contains("CrashPoint.reached(") }.flatMap {
+        $0.matches(of: /CrashPoint\.reached\("([a-z-]+)"\)/).map { String($0.output.1) }
+      }
+    let scenario = try #require(StyleTests.swiftFiles(in: "Tests").first { $0.path.hasSuffix("KillScenario.swift") })
+    let start = try #require(scenario.lines.firstIndex { $0.contains("static let crashPoints") })
+    let listed = scenario.lines[start...].prefix { !$0.hasSuffix("]") || $0.contains("= [") }
+      .flatMap { $0.matches(of: /"([a-z-]+)"/).map { String($0.output.1) } }
+    #expect(Set(reached) == Set(listed))
+    #expect(reached.count == Set(reached).count, "a crash point has one place")
   }
 
   @Test func testsDoNotSleep() throws {

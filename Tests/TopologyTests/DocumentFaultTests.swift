@@ -185,7 +185,7 @@ import Testing
 
         """,
       [
-        "3:43: dead_letters.from: is not known — known here: connector, path, format, header, delimiter, quote",
+        "3:43: dead_letters.from: is not known — known here: connector, path, format, header, delimiter, quote, codec, schema_name",
         "5:45: sinks.o.path: lies in what the source `s` reads: the job would read its own output — write elsewhere",
       ])
     expect(

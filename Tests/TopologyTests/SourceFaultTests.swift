@@ -76,7 +76,7 @@ import Testing
         """,
       [
         "8:5: sources.s.registry: belongs to messages; an Avro file carries its schema — remove it",
-        "9:5: sources.s.codec: is not known — known here: path, order",
+        "9:5: sources.s.codec: is not known — known here: connector, format, schema, computed, event_time, watermark, on_error, rate, header, delimiter, quote, reader_schema, registry, registry_credentials, metadata, path, order",
       ])
     expect(
       source: """
@@ -122,7 +122,7 @@ import Testing
       [
         "8:16: sources.s.metadata.a: `a` is a column of the row already — give the column another name",
         "8:26: sources.s.metadata.b: a change has no `source.tabel` — did you mean `source.table`?",
-        "8:43: sources.s.metadata.c: the row has no column `m` — did you mean `n`?",
+        "8:43: sources.s.metadata.c: the row has no column `m` — known here: a, at, n",
       ])
     expect(
       source: """

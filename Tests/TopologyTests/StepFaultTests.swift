@@ -286,6 +286,7 @@ import Testing
         "9:34: steps.a.match.key[0]: there is no column `acount_id` — did you mean `account_id`?",
         "9:66: steps.a.match.within: `5` has no unit — write 5s, or another of ms, s, m, h, d",
         "10:20: steps.b.rate: `rate` is not available in this version of Weir — compute amounts with `extend`, or take the step out",
+        "12:34: steps.d.filter: no column \"day\" — columns are match_start, match_end",
       ])
   }
 
@@ -297,14 +298,14 @@ import Testing
         c: {from: plain, match: {pattern: "A", measures: {n: count(*)}, within: 0s}}
         """,
       [
-        "9:64: steps.a.match.define.C: the pattern has no variable `C` — did you mean `A`?",
-        "9:105: steps.a.match.define.B: no column \"quantty\" — did you mean quantity?",
-        "9:129: steps.a.match.measures.day: `day` is the name of a key column — choose another name",
-        "9:148: steps.a.match.measures.match_end: `match_end` is the name of a column that every match gives — choose another name",
-        "9:182: steps.a.match.measures.n: the pattern has no variable `D` — variables are A, B",
-        "9:203: steps.a.match.after_match: the pattern has no variable `Z` — did you mean `A`?",
+        "9:66: steps.a.match.define.C: the pattern has no variable `C` — known here: A, B",
+        "9:100: steps.a.match.define.B: no column \"quantty\" — did you mean quantity?",
+        "9:124: steps.a.match.measures.day: `day` is the name of a key column — choose another name",
+        "9:143: steps.a.match.measures.match_end: `match_end` is the name of a column that every match gives — choose another name",
+        "9:171: steps.a.match.measures.n: the pattern has no variable `D` — did you mean A?",
+        "9:193: steps.a.match.after_match: the pattern has no variable `Z` — known here: A, B",
         "10:38: steps.b.match.pattern: the pattern can match nothing at all — make a part of it obligatory, as A+ instead of A*",
-        "10:85: steps.b.match.after_match: `skip_to_first` names no variable — write skip_to_first and a variable of the pattern",
+        "10:84: steps.b.match.after_match: `skip_to_first` names no variable — write skip_to_first and a variable of the pattern",
         "11:20: steps.c.match: the stream has no event time, by which rows are put in order — give the source an event_time",
         "11:75: steps.c.match.within: 0s is too short — write 1ms or more",
       ])

@@ -1,6 +1,7 @@
 import CGlibc
 import Formats
 import Glibc
+import StreamModel
 
 /// An open file that bytes are appended to, all of them or an error.
 final class FileOutput {
@@ -47,7 +48,7 @@ final class FileOutput {
     guard let start = bytes.baseAddress else { return }
     var done = 0
     while done < bytes.count {
-      let written = retryingInterrupts { Glibc.write(descriptor, start + done, bytes.count - done) }
+      let written = retryingInterrupts { append(start + done, bytes.count - done) }
       if written > 0 {
         done += written
       } else if errno == EAGAIN {
@@ -57,6 +58,15 @@ final class FileOutput {
       }
     }
     sizeBytes += Int64(done)
+  }
+
+  private func append(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    guard FaultPoint.fails("sink-write") else { return Glibc.write(descriptor, bytes, count) }
+    // A write that fails may have written a part.
+    let code = errno
+    _ = Glibc.write(descriptor, bytes, count / 2)
+    errno = code
+    return -1
   }
 
   /// A terminal or pipe may have been made non-blocking by whoever shares it.
@@ -76,7 +86,7 @@ final class FileOutput {
 
   /// Makes everything written so far durable.
   func sync() throws(ConnectorError) {
-    if retryingInterrupts({ Int(fsync(descriptor)) }) < 0 {
+    if FaultPoint.fails("sink-sync") || retryingInterrupts({ Int(fsync(descriptor)) }) < 0 {
       throw .system(errno, place: place, path: path, cannot: "make durable (fsync)")
     }
   }

@@ -1,4 +1,5 @@
 import Glibc
+import StreamModel
 
 extension FileSinkWriter {
   /// Gives pending parts their final names, durably. Those that have them already are left alone, so that it can be repeated
@@ -10,12 +11,14 @@ extension FileSinkWriter {
       let slash = part.finalPath.utf8.lastIndex(of: UInt8(ascii: "/")) ?? part.finalPath.startIndex
       directories.insert(String(part.finalPath[..<slash]))
     }
+    CrashPoint.reached("parts-renamed")
     for path in directories { try OutputDirectory(path: path, place: place).sync() }
   }
 
   /// A link and an unlink rather than a rename, because a rename would replace a file of that name.
   private static func publish(_ part: PendingPart, place: String) throws(ConnectorError) {
-    if link(part.pendingPath, part.finalPath) == 0 {
+    if !FaultPoint.fails("part-link"), link(part.pendingPath, part.finalPath) == 0 {
+      CrashPoint.reached("part-linked")
       unlink(part.pendingPath)
       return
     }

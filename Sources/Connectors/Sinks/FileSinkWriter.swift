@@ -104,8 +104,10 @@ package final class FileSinkWriter: SinkWriter {
 
   package func prepare(checkpoint: Int64) throws(ConnectorError) -> [PendingPart] {
     try closePart()
+    CrashPoint.reached("part-closed")
     guard !closed.isEmpty else { return [] }
     try directory.sync()
+    CrashPoint.reached("part-durable")
     var parts: [PendingPart] = []
     var number = 0
     for part in closed {

@@ -1,4 +1,5 @@
 import Glibc
+import StreamModel
 
 /// A directory that an output goes to.
 struct OutputDirectory {
@@ -33,7 +34,7 @@ struct OutputDirectory {
     let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .system(errno, place: place, path: path, cannot: "open") }
     defer { Glibc.close(descriptor) }
-    if retryingInterrupts({ Int(fsync(descriptor)) }) < 0 {
+    if FaultPoint.fails("sink-directory-sync") || retryingInterrupts({ Int(fsync(descriptor)) }) < 0 {
       throw .system(errno, place: place, path: path, cannot: "make durable (fsync)")
     }
   }

@@ -43,7 +43,7 @@ extension Checker {
     _ kind: PatternReference.Kind, _ variable: Int?, _ argument: ScalarExpression?, _ type: DataType, nullable: Bool,
     _ range: TextRange
   ) -> Typed {
-    let key = "\(kind) \(variable ?? -1) \(argument?.text ?? "*")"
+    let key = "\(kind) \(variable.map { "\($0)" } ?? "none") \(argument?.text ?? "*")"
     guard
       let position = pattern?.references.position(
         of: key,

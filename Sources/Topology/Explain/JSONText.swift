@@ -1,5 +1,5 @@
 /// A JSON value whose objects keep the order they are written in.
-indirect enum JSONText {
+package indirect enum JSONText {
   case null
   case flag(Bool)
   case integer(Int64)
@@ -9,7 +9,7 @@ indirect enum JSONText {
   case object([(String, JSONText)])
 
   /// Indented by two blanks a level.
-  var text: String {
+  package var text: String {
     var text = ""
     write(to: &text, indentation: "")
     return text

@@ -18,6 +18,11 @@ import Testing
     return nil
   }
 
+  @Test func aDeadlineAtTheBeginningOfTime_hasPassed() throws {
+    let inbox = Inbox(channelCount: 1)
+    #expect(try inbox.next(deadline: .min) == nil)
+  }
+
   @Test func aChannelGivesItsElementsInOrder() throws {
     let inbox = Inbox(channelCount: 1)
     for number in 0..<5 as Range<Int64> { try inbox.send(batch(number), channel: 0) }
