@@ -13,24 +13,12 @@ package struct TransactionStart: Equatable, Sendable {
     }
   }
 
-  /// What the checkpoint directory keeps of the job's commit point: made at its first start, written anew when a checkpoint
-  /// is complete.
-  package struct LocalRecord: Equatable, Sendable {
-    package let identity: Int64
-    /// The last checkpoint known here to be committed.
-    package let completed: Int64
-    package init(identity: Int64, completed: Int64) {
-      self.identity = identity
-      self.completed = completed
-    }
-  }
-
   /// What the user asks for.
   package enum Request: Equatable, Sendable {
     case latest
     case beginning
-    /// A checkpoint by its path, with its number.
-    case checkpoint(number: Int64)
+    /// A checkpoint by its path: its number, and the identity of the job that committed it with Kafka (0: without).
+    case checkpoint(number: Int64, identity: Int64)
   }
 
   package enum Action: Equatable, Sendable {
@@ -40,7 +28,8 @@ package struct TransactionStart: Equatable, Sendable {
     case begin(above: Int64)
     /// Go on from this checkpoint, and remove those above it: they were prepared and never committed.
     case restore(Int64)
-    /// The user accepts loss or duplicates: begin anew, or from the checkpoint asked for, with numbers above this one.
+    /// Begin from what the request names, as a job with a new identity and numbers above this one: the user accepts loss or
+    /// duplicates, or a savepoint begins a job that this cluster does not know.
     case override(above: Int64)
     /// What was found does not fit; why, and the ways out.
     case refuse(String)
@@ -57,29 +46,37 @@ package struct TransactionStart: Equatable, Sendable {
   package var request: Request
   /// Whether the user gave the flag.
   package var acceptsLoss: Bool
+  /// Whether the marker may still be behind an acknowledged commit: until the ids are taken, a transaction that a dead process
+  /// left open can hold it back.
+  package var mayLag = false
 
+  /// - Parameter record: What the checkpoint directory keeps.
   package init(
-    job: String, marker: Marker?, local: LocalRecord?, checkpoints: [Int64], request: Request, acceptsLoss: Bool
+    job: String, marker: Marker?, record: LocalRecord?, checkpoints: [Int64], request: Request, acceptsLoss: Bool
   ) {
     self.job = job
     self.marker = marker
-    self.local = local
+    self.local = record?.settled(by: marker)
     self.checkpoints = checkpoints
     self.request = request
     self.acceptsLoss = acceptsLoss
+    highest = max(marker?.number ?? 0, checkpoints.last ?? 0, record?.completed ?? 0, record?.next?.number ?? 0)
   }
 
   /// A number that was never used, here or at the broker, is above this one.
-  private var highest: Int64 {
-    max(marker?.number ?? 0, checkpoints.last ?? 0, local?.completed ?? 0)
-  }
+  private let highest: Int64
 
   package func decide() -> Action {
     if let action = decideByRequest() { return action }
     if let conflict { return acceptsLoss ? .override(above: highest) : .refuse(conflict) }
     guard let marker else { return .first }
-    if marker.number == 0 { return .begin(above: highest) }
-    return .restore(marker.number)
+    if let local, marker.number < local.completed { return .restore(local.completed) }
+    return isAtItsBeginning(marker) ? .begin(above: highest) : .restore(marker.number)
+  }
+
+  /// Whether nothing has been committed since the job began from nothing.
+  private func isAtItsBeginning(_ marker: Marker) -> Bool {
+    marker.number == local?.beganAt && marker.identity == local?.identity
   }
 
   /// Where the user asks for another place than the newest checkpoint.
@@ -88,18 +85,19 @@ package struct TransactionStart: Equatable, Sendable {
     switch request {
     case .latest: return nil
     case .beginning: asked = "--from none"
-    case .checkpoint(let number):
-      if let marker, marker.number == number, marker.identity == local?.identity { return nil }
+    case .checkpoint(let number, let identity):
+      if let marker, marker.number == number, marker.identity == identity, identity == local?.identity { return nil }
+      if marker == nil, local == nil { return .override(above: highest) }
       asked = "--from a checkpoint of number \(number)"
     }
     if acceptsLoss { return .override(above: highest) }
     guard let marker else {
-      if local == nil, checkpoints.isEmpty, request == .beginning { return nil }
+      if request == .beginning, checkpoints.isEmpty, local?.completed ?? 0 == 0 { return nil }
       return .refuse(
         "\(asked) would begin job \(job) anew beside what it has left here, and its output may be in the topics already — "
           + "add \(TransactionStart.flag) if that is meant")
     }
-    if marker.number == 0, marker.identity == local?.identity { return nil }
+    if request == .beginning, isAtItsBeginning(marker) { return nil }
     return .refuse(
       "\(asked): the broker says that checkpoint \(marker.number) of job \(job) is committed, so what came before it is in the "
         + "topics already and would be written twice — go on with --from latest, or add \(TransactionStart.flag)")
@@ -120,18 +118,19 @@ package struct TransactionStart: Equatable, Sendable {
         + "\(hex(local.identity))): somebody started it anew elsewhere — stop that one or rename this job; to take the name "
         + "over: --from none \(TransactionStart.flag)"
     }
+    if marker.number < local.completed, mayLag, checkpoints.contains(local.completed) { return nil }
     if marker.number < local.completed {
       return
         "the broker says that checkpoint \(marker.number) of job \(job) is the last committed, and here \(local.completed) is "
         + "known to be: the broker has lost offsets (restored from a backup, or retention) and perhaps output — restore it, or "
         + "accept that with --from PATH or --from none, and \(TransactionStart.flag)"
     }
-    if marker.number > 0, !checkpoints.contains(marker.number) {
+    if !isAtItsBeginning(marker), !checkpoints.contains(marker.number) {
       let there = checkpoints.isEmpty ? "none" : checkpoints.map { "\($0)" }.joined(separator: ", ")
       return
-        "the broker says that checkpoint \(marker.number) of job \(job) is committed, and it is not here (there is: \(there)) — "
-        + "restore the checkpoint directory; or accept loss or duplicates with --from PATH or --from none, and "
-        + TransactionStart.flag
+        "the broker says that checkpoint \(marker.number) of job \(job) is committed, and it is not here (there is: \(there)): "
+        + "another process has gone on with the job from a copy of this directory, or this is an older one — stop this one, or "
+        + "restore the directory; or accept loss or duplicates with --from PATH or --from none, and \(TransactionStart.flag)"
     }
     return nil
   }
@@ -145,8 +144,8 @@ package struct TransactionStart: Equatable, Sendable {
     }
     if local == nil, !checkpoints.isEmpty {
       return
-        "the checkpoints of job \(job) here were committed without Kafka, and now a Kafka sink takes part — give the job "
-        + "another name, or begin anew with --from none \(TransactionStart.flag)"
+        "the checkpoints of job \(job) here were committed without Kafka, and now a Kafka sink takes part — go on from a "
+        + "savepoint (--from PATH), or give the job another name, or begin anew with --from none \(TransactionStart.flag)"
     }
     return nil
   }

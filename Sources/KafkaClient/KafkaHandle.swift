@@ -2,7 +2,8 @@ import CRdKafka
 import Glibc
 import Synchronization
 
-/// An owned librdkafka client. It ends with its last reference, without waiting for what it has not sent.
+/// An owned librdkafka client. It ends with its last reference, without waiting for what it has not sent; a consumer ends on a
+/// thread of its own, since librdkafka 2.0 never ends one that had a partition whose topic was deleted.
 ///
 /// Callbacks reach a `KafkaNotices` of this client's own by the pointer that librdkafka hands through; there is no registry.
 /// librdkafka calls them only from `poll`, `flush` and other calls that say so, on the caller's thread.
@@ -13,9 +14,11 @@ package final class KafkaHandle: @unchecked Sendable {
   let native: OpaquePointer
   package let notices: KafkaNotices
   let bootstrap: String
+  private let type: rd_kafka_type_t
 
   init(_ type: rd_kafka_type_t, _ conf: OpaquePointer?, bootstrap: String) throws(KafkaError) {
     self.bootstrap = bootstrap
+    self.type = type
     let notices = KafkaNotices()
     self.notices = notices
     rd_kafka_conf_set_opaque(conf, Unmanaged.passUnretained(notices).toOpaque())
@@ -40,7 +43,33 @@ package final class KafkaHandle: @unchecked Sendable {
     native = made
   }
 
-  deinit { rd_kafka_destroy_flags(native, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) }
+  deinit {
+    guard type == RD_KAFKA_CONSUMER else { return rd_kafka_destroy(native) }
+    var thread = pthread_t()
+    // Callbacks may still come while the client ends.
+    let ending = Unmanaged.passRetained(Ending(native: native, notices: notices))
+    let status = pthread_create(
+      &thread, nil,
+      { argument in
+        guard let argument else { return nil }
+        let ending = Unmanaged<Ending>.fromOpaque(argument).takeRetainedValue()
+        withExtendedLifetime(ending) {
+          rd_kafka_destroy_flags(ending.native, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+        }
+        return nil
+      }, ending.toOpaque())
+    if status == 0 { pthread_detach(thread) } else { ending.release() }
+  }
+
+  /// What a client needs until it has ended.
+  private final class Ending {
+    let native: OpaquePointer
+    let notices: KafkaNotices
+    init(native: OpaquePointer, notices: KafkaNotices) {
+      self.native = native
+      self.notices = notices
+    }
+  }
 
   /// Lets callbacks be called, and waits at most `milliseconds` for a reason to.
   package func poll(milliseconds: Int32) { rd_kafka_poll(native, milliseconds) }

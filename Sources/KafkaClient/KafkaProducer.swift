@@ -75,6 +75,14 @@ package final class KafkaProducer: Sendable {
     return handle.notices.fatal ?? handle.notices.deliveryFailure ?? KafkaError(code, "topic \(topic.name)")
   }
 
+  /// Waits until every record has been acknowledged by the brokers, and says whether all were in time; throws when one will not
+  /// be.
+  package func hasFlushed(timeoutMilliseconds: Int32) throws(KafkaError) -> Bool {
+    let code = rd_kafka_flush(handle.native, timeoutMilliseconds)
+    if let failure = handle.notices.fatal ?? handle.notices.takeDeliveryFailure() { throw failure }
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR
+  }
+
   /// Waits until every record has been acknowledged by the brokers; throws when one was not.
   package func flush(timeoutMilliseconds: Int32) throws(KafkaError) {
     let code = rd_kafka_flush(handle.native, timeoutMilliseconds)

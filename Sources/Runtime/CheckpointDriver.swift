@@ -143,8 +143,7 @@ final class CheckpointDriver: @unchecked Sendable {
       // Before the next barrier is let in: whoever holds channels back for this one lets them go.
       for inbox in inboxes { inbox.cancelCheckpoint(id) }
       store?.giveUp(id)
-      // A barrier that has passed a sink cannot be called back: its transaction would hold what no checkpoint does.
-      if settings.kafka != nil { failure = reason }
+      do { try settings.kafka?.withdraw(id, reason: reason) } catch { failure = "\(error)" }
     case .restart(let reason): failure = reason
     }
     monitor.signalAll()
@@ -316,6 +315,7 @@ final class CheckpointDriver: @unchecked Sendable {
       counters: commit.counters)
     manifest.durationMilliseconds = CheckpointDriver.now() - commit.began
     manifest.newBytes = stateFiles.newBytes
+    manifest.identity = settings.kafka?.identity ?? 0
     return manifest
   }
 
@@ -324,7 +324,6 @@ final class CheckpointDriver: @unchecked Sendable {
       while true {
         if isAborted {
           discardUncommitted()
-          settings.kafka?.abandon()
           throw Interruption.cancelled
         }
         if let failure { throw JobError.operation(step: "checkpoint", reason: failure) }

@@ -77,11 +77,18 @@ package final class Job: Sendable {
   private func runSubtasks() async throws {
     let executors = assembly.runnables.map { DedicatedThreadExecutor(name: $0.name) }
     defer { for executor in executors { executor.shutDown() } }
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for (runnable, executor) in zip(assembly.runnables, executors) {
-        group.addTask(executorPreference: executor) { try runnable.run() }
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for (runnable, executor) in zip(assembly.runnables, executors) {
+          group.addTask(executorPreference: executor) { try runnable.run() }
+        }
+        try await collect(&group)
       }
-      try await collect(&group)
+    } catch {
+      if let executor = executors.first {
+        await withTaskExecutorPreference(executor) { assembly.abandonTransactions() }
+      }
+      throw error
     }
   }
 

@@ -29,6 +29,7 @@ final class JobAssembly: Sendable {
   private let inboxes: [[Inbox]]
   let checkpoints: CheckpointDriver
   private let store: StateStore?
+  private let transactions: KafkaTransactions?
 
   init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
     let graph = ExecutionGraphBuilder.build(plan)
@@ -62,6 +63,7 @@ final class JobAssembly: Sendable {
     self.progress = progress
     self.checkpoints = checkpoints
     self.store = store
+    transactions = start.kafka?.transactions
     restoredFrom = start.manifest?.id
     lastCheckpoint = start.lastID
     notices = start.notices
@@ -138,7 +140,12 @@ final class JobAssembly: Sendable {
     for inbox in inboxes.joined() { inbox.close() }
     store?.close()
     checkpoints.abort()
+    transactions?.end()
   }
+
+  /// After every subtask has ended without a last checkpoint: aborts what is open, so that readers need not wait until it
+  /// times out.
+  func abandonTransactions() { transactions?.abandon() }
 }
 
 /// Builds the subtasks of a graph.

@@ -22,7 +22,12 @@ extension StartPoint {
       case .latest: return .latest
       case .beginning: return .beginning
       case .checkpoint(let path):
-        do { return .checkpoint(number: try CheckpointStorage.read(path).id) } catch { throw .checkpoint(error) }
+        do {
+          let manifest = try CheckpointStorage.read(path)
+          return .checkpoint(number: manifest.id, identity: manifest.identity)
+        } catch {
+          throw .checkpoint(error)
+        }
       }
     }
   }
@@ -45,7 +50,8 @@ struct JobStart {
   }
 
   /// Takes hold of the job's checkpoint directory, finds the checkpoint, and gives its output the final names it should
-  /// have. Refuses a damaged checkpoint, and one whose state does not fit the topology, before anything is changed.
+  /// have. Refuses a damaged checkpoint, one whose state does not fit the topology, and one that is not what the broker says is
+  /// committed, before anything is changed, here or there.
   /// - Parameter acceptsLoss: Whether the user accepts that the output may lack rows, or have some twice.
   init(
     _ plan: LogicalPlan, from start: StartPoint, graph: ExecutionGraph, acceptsLoss: Bool = false
@@ -57,23 +63,33 @@ struct JobStart {
     } catch {
       throw .checkpoint(error)
     }
-    let opened = try KafkaCommitPoint.open(
+    let commitPoint = try KafkaJobStart.look(
       plan, directory: storage.directory, checkpoints: ids, request: try start.request, acceptsLoss: acceptsLoss)
-    kafka = opened?.commitPoint
-    let found: Found?
+    var found = try JobStart.find(start, storage, ids, commitPoint, &notices)
+    if let found { notices += try JobStart.check(found.manifest, plan, graph) }
+    if let commitPoint {
+      let looked = commitPoint.action
+      try commitPoint.take()
+      if commitPoint.action != looked {
+        found = try JobStart.find(start, storage, ids, commitPoint, &notices)
+        if let found { notices += try JobStart.check(found.manifest, plan, graph) }
+      }
+      found = try JobStart.adopt(found, storage, commitPoint)
+      kafka = try commitPoint.settle(hasCheckpoint: found != nil)
+    } else {
+      kafka = nil
+    }
     do {
-      if let opened, !opened.isOverridden {
-        found = try opened.restores.map { [storage] (id) throws(CheckpointError) in try JobStart.find(id, storage) }
-        try storage.remove(above: opened.restores ?? 0)
+      if commitPoint == nil {
+        try TransactionStart.LocalRecord.remove(in: storage.directory)
       } else {
-        found = try JobStart.find(start, storage, ids, &notices)
+        try storage.remove(above: max(found?.manifest.id ?? 0, kafka?.number ?? 0))
       }
     } catch {
       throw .checkpoint(error)
     }
     manifest = found?.manifest
     lastID = max(ids.last ?? 0, manifest?.id ?? 0, kafka?.lastNumber ?? 0)
-    if let manifest { notices += try JobStart.check(manifest, plan, graph) }
     do {
       try storage.restoreLive(from: found?.path)
     } catch {
@@ -109,12 +125,56 @@ struct JobStart {
     return fit.additions
   }
 
-  /// Checkpoint `id`, whole.
-  private static func find(_ id: Int64, _ storage: CheckpointStorage) throws(CheckpointError) -> Found {
+  private static func find(
+    _ start: StartPoint, _ storage: CheckpointStorage, _ ids: [Int64], _ commitPoint: KafkaJobStart?,
+    _ notices: inout [String]
+  ) throws(JobError) -> Found? {
+    do {
+      switch commitPoint?.action {
+      case nil, .override: return try find(start, storage, ids, &notices)
+      case .restore(let id): return try committed(id, storage, commitPoint?.identity)
+      case .first, .begin, .refuse: return nil
+      }
+    } catch {
+      throw .checkpoint(error)
+    }
+  }
+
+  /// Checkpoint `id`, which the broker says is committed.
+  private static func committed(
+    _ id: Int64, _ storage: CheckpointStorage, _ identity: Int64?
+  ) throws(CheckpointError) -> Found {
     let path = storage.path(of: id)
-    let manifest = try CheckpointStorage.read(path)
-    try CheckpointStorage.verify(manifest, at: path)
-    return Found(manifest: manifest, path: path)
+    do throws(CheckpointError) {
+      let manifest = try CheckpointStorage.read(path)
+      guard manifest.identity == identity else {
+        throw CheckpointError(
+          "\(path): this checkpoint was not committed by the job whose marker the broker has, but by an earlier one of its name")
+      }
+      try CheckpointStorage.verify(manifest, at: path)
+      return Found(manifest: manifest, path: path)
+    } catch {
+      if error.isRetriable { throw error }
+      throw CheckpointError(
+        "\(error.description) — its output is in the topics, so no other will do: restore the folder; or accept loss or "
+          + "duplicates with --from PATH or --from none, and \(TransactionStart.flag)")
+    }
+  }
+
+  /// A checkpoint that a job with a new identity goes on from becomes the job's own, under a number that was never used.
+  private static func adopt(
+    _ found: Found?, _ storage: CheckpointStorage, _ commitPoint: KafkaJobStart
+  ) throws(JobError) -> Found? {
+    guard let found, let number = commitPoint.adoptedNumber, let identity = commitPoint.identity else { return found }
+    do {
+      let path = storage.path(of: number)
+      try CheckpointStorage.copy(
+        found.path, to: path, isOutputCommitted: CheckpointStorage.isPublished(found.path),
+        as: CheckpointStorage.Ownership(number: number, identity: identity))
+      return Found(manifest: try CheckpointStorage.read(path), path: path)
+    } catch {
+      throw .checkpoint(error)
+    }
   }
 
   private static func find(

@@ -76,6 +76,15 @@ struct TransactionCommitStateMachineTests {
     #expect(TransactionCommitStateMachineTests.isRestart(machine.published()))
   }
 
+  @Test func aMarkerThatIsStillBehind_isNoOtherOwners() {
+    var machine = TransactionCommitStateMachineTests.machine()
+    _ = machine.flushed(4)
+    _ = machine.manifestIsDurable()
+    _ = machine.commitIsSent()
+    _ = machine.commitEnded(.committed)
+    #expect(machine.found(.init(number: 3, identity: 7)) == .publish(4))
+  }
+
   @Test func untilABarrierHasPassedASink_aFailedCheckpointCostsNothing() {
     var machine = TransactionCommitStateMachineTests.machine()
     #expect(machine.failed("too slow", hasPassedSink: false) == .wait)

@@ -46,7 +46,7 @@ import Testing
     let slow = try Slow(job: "zombie")
     slow.running.send(SIGSTOP)
     let copy = slow.folder.url.appendingPathComponent("copy-of-checkpoints").path
-    try FileManager.default.copyItem(atPath: slow.directory, toPath: copy)
+    try Folder.copy(slow.directory, to: copy)
     let second = try slow.finish(in: copy)
     #expect(second.status == 0, "\(second.errors)")
     try slow.expectExactlyOnce("the second process finished the job")
@@ -123,7 +123,7 @@ import Testing
     let refused = try slow.finish()
     #expect(refused.status == 1 && refused.errors.contains("--accept-loss-or-duplicates"), "\(refused.errors)")
     #expect(try slow.output.rows(try Broker.get()) == before, "a refused start changes nothing")
-    try FileManager.default.removeItem(atPath: slow.folder.url.appendingPathComponent("copy").path)
+    try? FileManager.default.removeItem(atPath: slow.folder.url.appendingPathComponent("copy").path)
     let accepted = try slow.finish(["--from", "none", "--accept-loss-or-duplicates"])
     #expect(accepted.status == 0, "\(accepted.errors)")
     let rows = try slow.output.rows(try Broker.get())
@@ -140,8 +140,7 @@ import Testing
     #expect(renamed.status == 0, "another name is another job: \(renamed.errors)")
     // The directory of the first under the name of a job that the broker does not know.
     let stranger = "\(slow.output.job)-y"
-    try FileManager.default.copyItem(
-      atPath: "\(slow.directory)/\(slow.output.job)", toPath: "\(slow.directory)/\(stranger)")
+    try Folder.copy("\(slow.directory)/\(slow.output.job)", to: "\(slow.directory)/\(stranger)")
     let result = try slow.finish(["--set", "topology=\(stranger)"])
     #expect(result.status == 1 && result.errors.contains("no marker"), "\(result.errors)")
   }

@@ -20,6 +20,7 @@ struct UsageTopic {
     ])
     try #require(generated.status == 0, "\(generated.errors)")
     let lines = generated.output.split(separator: "\n").map(String.init)
+    try #require(lines.count == records, "\(generated.errors)")
     try broker.fill(topic, lines.map { (UsageTopic.account(of: $0), $0) })
   }
 

@@ -40,13 +40,18 @@ enum Weir {
 
     func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
-    var errorsSoFar: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
+    var errorsSoFar: String { Running.text(of: errorFile) }
+
+    /// What a file holds; bytes that are no UTF-8 are replaced.
+    private static func text(of file: URL) -> String {
+      (try? Data(contentsOf: file)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
 
     func wait() -> Result {
       process.waitUntilExit()
       let status = process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
       let result = Result(
-        status: status, output: (try? String(contentsOf: outputFile, encoding: .utf8)) ?? "", errors: errorsSoFar)
+        status: status, output: Running.text(of: outputFile), errors: errorsSoFar)
       for file in [outputFile, errorFile] { try? FileManager.default.removeItem(at: file) }
       return result
     }
@@ -75,6 +80,16 @@ final class Folder {
     let file = url.appendingPathComponent(name)
     try text.write(to: file, atomically: true, encoding: .utf8)
     return file.path
+  }
+
+  /// Copies a tree, sockets and all.
+  static func copy(_ source: String, to target: String) throws {
+    let copy = Process()
+    copy.executableURL = URL(fileURLWithPath: "/bin/cp")
+    copy.arguments = ["-a", source, target]
+    try copy.run()
+    copy.waitUntilExit()
+    try #require(copy.terminationStatus == 0, "\(source) cannot be copied")
   }
 
   /// All lines of the visible files in a sink's folder, sorted.

@@ -32,6 +32,9 @@ package struct KafkaMarker: Hashable, Sendable {
 /// Reads a job's marker.
 package final class KafkaMarkerReader: Sendable {
   private static let timeoutMilliseconds: Int32 = 30_000
+  /// How often a marker that is behind is read again, and how long to wait in between: ten seconds in all.
+  private static let lagTries = 200
+  private static let lagPauseMilliseconds: Int32 = 50
 
   private let consumer: KafkaConsumer
   private let cluster: KafkaConfiguration
@@ -58,6 +61,16 @@ package final class KafkaMarkerReader: Sendable {
     } catch {
       throw .kafka(error, place: "\(place): the job's marker", bootstrap: cluster.bootstrap)
     }
+  }
+
+  /// The marker, once it has reached `number` or time is up: a commit that was acknowledged may be seen a little later.
+  package func read(atLeast number: Int64) throws(ConnectorError) -> KafkaMarker? {
+    for _ in 0..<KafkaMarkerReader.lagTries {
+      guard let marker = try read() else { return nil }
+      if marker.number >= number { return marker }
+      consumer.handle.poll(milliseconds: KafkaMarkerReader.lagPauseMilliseconds)
+    }
+    return try read()
   }
 
   /// Makes the marker's topic where it is not there.

@@ -5,8 +5,8 @@ import StreamModel
 /// Writes rows to a topic: `connector: kafka`.
 ///
 /// Exactly once, through the job's `KafkaTransactions`: rows go into the transaction of this writer's epoch; `prepare` waits
-/// until the brokers have acknowledged them, after which the next row belongs to the next epoch. What commits them is the
-/// transaction, not `commit`. At least once, through an idempotent producer of the writer's own: `prepare` waits for its
+/// until the brokers have acknowledged them, after which the next row belongs to the next epoch, unless the checkpoint was
+/// given up meanwhile. What commits them is the transaction, not `commit`. At least once, through an idempotent producer of the writer's own: `prepare` waits for its
 /// acknowledgements.
 package final class KafkaSinkWriter: SinkWriter {
   /// How long `prepare` waits for acknowledgements at most.
@@ -86,7 +86,7 @@ package final class KafkaSinkWriter: SinkWriter {
     do {
       if let transactions {
         try transactions.flush(epoch: epoch, timeoutMilliseconds: KafkaSinkWriter.flushTimeoutMilliseconds)
-        epoch += 1
+        if transactions.pass(checkpoint) { epoch += 1 }
       } else {
         try producer?.flush(timeoutMilliseconds: KafkaSinkWriter.flushTimeoutMilliseconds)
       }

@@ -33,6 +33,11 @@ package final class KafkaTransactions: Sendable {
     /// Epochs whose transaction has begun and not ended.
     var open: Set<Int> = []
     var committed = 0
+    /// The highest checkpoint whose barrier has passed a writer, and the highest that was given up before it had.
+    var passed: Int64 = 0
+    var withdrawn: Int64 = 0
+    /// Whether the job ends: nothing begins and nothing is waited for any more.
+    var isEnding = false
   }
 
   package let settings: Settings
@@ -70,17 +75,48 @@ package final class KafkaTransactions: Sendable {
         (state.committed..<state.committed + producers.count).contains(epoch),
         "epoch \(epoch) while \(state.committed) is the next to be committed")
       if state.open.contains(epoch) { return }
+      if state.isEnding { throw KafkaTransactions.ended }
       try producer.begin()
       state.open.insert(epoch)
     }
     return producer
   }
 
+  /// A writer that has flushed for checkpoint `id` asks whether its next record belongs to the next epoch: not when the checkpoint
+  /// was given up, whose records then go with the next one's.
+  package func pass(_ id: Int64) -> Bool {
+    state.withLock { state in
+      if id <= state.withdrawn { return false }
+      state.passed = max(state.passed, id)
+      return true
+    }
+  }
+
+  /// Checkpoint `id` is given up. False when a writer has passed it: then it is too late.
+  package func withdraw(_ id: Int64) -> Bool {
+    state.withLock { state in
+      if id <= state.passed { return false }
+      state.withdrawn = max(state.withdrawn, id)
+      return true
+    }
+  }
+
   /// Waits until every record of the epoch is acknowledged.
   package func flush(epoch: Int, timeoutMilliseconds: Int32) throws(KafkaError) {
     guard state.withLock({ $0.open.contains(epoch) }) else { return }
-    try producers[epoch % producers.count].flush(timeoutMilliseconds: timeoutMilliseconds)
+    let producer = producers[epoch % producers.count]
+    var rest = timeoutMilliseconds
+    while rest > KafkaTransactions.flushSliceMilliseconds {
+      if try producer.hasFlushed(timeoutMilliseconds: KafkaTransactions.flushSliceMilliseconds) { return }
+      if state.withLock({ $0.isEnding }) { throw KafkaTransactions.ended }
+      rest -= KafkaTransactions.flushSliceMilliseconds
+    }
+    try producer.flush(timeoutMilliseconds: rest)
   }
+
+  /// How soon a wait for acknowledgements sees that the job ends.
+  private static let flushSliceMilliseconds: Int32 = 100
+  private static let ended = KafkaError(name: "_STATE", remedy: .renew, description: "the job's transactions have ended")
 
   /// Offsets of a group to be committed with a transaction.
   package struct GroupOffsets: Hashable, Sendable {
@@ -118,7 +154,10 @@ package final class KafkaTransactions: Sendable {
     return outcome
   }
 
-  /// Aborts what is open, as far as that is still possible: readers need not wait for it to time out.
+  /// The job ends: writers that wait give up, and begin no more transactions.
+  package func end() { state.withLock { $0.isEnding = true } }
+
+  /// After `end`, when no writer is at work any more: aborts what is open, as far as that is still possible: readers need not wait for it to time out.
   package func abandon(timeoutMilliseconds: Int32 = 5_000) {
     let open = state.withLock { state in
       defer { state.open = [] }

@@ -30,6 +30,9 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
     /// Monotonic ms until when the broker's word that there is nothing more is believed.
     var emptyUntil: Int64 = 0
     var hasEnded = false
+    /// With `start: timestamp`, until the first record that is not older: nothing before it is read, whatever offset the broker
+    /// gave for the time, and there is no position yet.
+    var notBefore: Int64?
   }
 
   /// How long to wait for a broker when the source starts.
@@ -173,7 +176,7 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
       ready[ready.count - 1].next = slots[slot].fetched ?? ready[ready.count - 1].next
     }
     for slot in slots.indices {
-      if !chunker.slots.contains(slot) { slots[slot].handedOut = slots[slot].fetched }
+      if !chunker.slots.contains(slot), slots[slot].notBefore == nil { slots[slot].handedOut = slots[slot].fetched }
       finishIfAtStop(slot)
     }
     ready.reverse()
@@ -189,6 +192,10 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
       slots[slot].emptyUntil = 0
       guard message.offset < slots[slot].stop ?? Int64.max else { return advance(slot, to: message.offset) }
       advance(slot, to: message.offset + 1)
+      if let time = slots[slot].notBefore {
+        if let own = message.timestamp, own < time { return }
+        slots[slot].notBefore = nil
+      }
       chunker.add(message, slot)
     case .end:
       slots[slot].end = message.offset

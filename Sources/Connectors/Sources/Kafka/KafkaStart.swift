@@ -21,7 +21,7 @@ struct KafkaStart {
     let starts = try self.starts(of: begun.map { slots[$0].place })
     for (slot, start) in zip(begun, starts) {
       slots[slot].fetched = start
-      slots[slot].handedOut = start
+      if case .timestamp(let time) = spec.start { slots[slot].notBefore = time } else { slots[slot].handedOut = start }
     }
     for slot in range {
       let bounds: (first: Int64, end: Int64)
