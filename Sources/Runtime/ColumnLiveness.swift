@@ -41,8 +41,8 @@ struct ColumnLiveness {
 
   private func isDerived(_ step: StepPlan) -> Bool {
     switch step.operation {
-    case .aggregate, .join, .match: true
-    case .filter, .project, .deduplicate: readsDerived.contains(step.name)
+    case .aggregate, .join, .match, .invoice: true
+    case .filter, .project, .deduplicate, .lookup, .rate: readsDerived.contains(step.name)
     }
   }
 
@@ -69,10 +69,15 @@ struct ColumnLiveness {
     case .aggregate(let spec): left = columnsRead(by: spec)
     case .join: return (Set(0..<step.inputSchema.count), allRight(step))
     case .match(let spec): left = spec.columns
+    case .lookup(let spec, _): left = columnsRead(by: spec, passedOn)
+    case .rate(let spec): left = passedOn.union(spec.columns)
+    case .invoice(let spec): left = spec.columns
     }
     for port in step.ports.keys where port != .timedOut {
       left.formUnion(outputs[StreamReference(producer: step.name, port: port).description] ?? [])
     }
+    // Columns that the step adds lie behind those of its input.
+    left = left.filter { $0 < step.inputSchema.count }
     return (left, [])
   }
 
@@ -88,6 +93,15 @@ struct ColumnLiveness {
       case .column(let column): if passedOn.contains(index) { read.insert(column) }
       case .expression(let expression): read.formUnion(expression.columns)
       }
+    }
+    return read
+  }
+
+  private func columnsRead(by spec: LookupSpec, _ passedOn: Set<Int>) -> Set<Int> {
+    var read = Set(spec.key)
+    if let asOf = spec.asOf { read.insert(asOf.column) }
+    for (index, item) in spec.items.enumerated() where passedOn.contains(index) {
+      if case .input(let column) = item { read.insert(column) }
     }
     return read
   }

@@ -40,12 +40,14 @@ struct ExecutionGraphBuilder {
 
   private mutating func add(_ step: StepPlan) {
     switch step.operation {
-    case .filter, .project: addChained(step)
+    case .filter, .project, .lookup: addChained(step)
     case .deduplicate(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true)
     case .aggregate(let spec):
       addKeyed(step, key: spec.key, isOrderSensitive: spec.isOrderSensitive)
     case .join(let spec): addJoin(step, spec)
     case .match(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true, alwaysSorts: true)
+    case .rate(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true)
+    case .invoice(let spec): addKeyed(step, key: spec.key, isOrderSensitive: false)
     }
   }
 

@@ -11,6 +11,8 @@ package struct JobOptions: Sendable {
   package var from = StartPoint.beginning
   /// Whether the run may begin where its output will lack rows or have some twice.
   package var acceptsLossOrDuplicates = false
+  /// Called, from any thread, with what somebody should know while the job runs.
+  package var notice: @Sendable (String) -> Void = { _ in }
   package init() {}
 }
 

@@ -30,9 +30,11 @@ final class JobAssembly: Sendable {
   let checkpoints: CheckpointDriver
   private let store: StateStore?
   private let transactions: KafkaTransactions?
+  private let tables: LookupTables
 
   init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
     let graph = ExecutionGraphBuilder.build(plan)
+    tables = try LookupTables(plan, notice: options.notice)
     let sources = graph.stages.enumerated().compactMap { index, stage in stage.source.map { (index, $0) } }
     var readers: [any SourceReader] = []
     for (_, source) in sources { readers.append(try JobAssembly.open(source, job: plan.name)) }
@@ -42,7 +44,7 @@ final class JobAssembly: Sendable {
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
-    let progress = JobProgress(graph, restored: start.manifest?.counters)
+    let progress = JobProgress(graph, restored: start.manifest?.counters, lookups: tables.counters)
     let store = try JobAssembly.store(plan, graph, start)
     var settings = JobAssembly.settings(plan, graph, progress.base)
     settings.kafka = start.kafka
@@ -52,7 +54,7 @@ final class JobAssembly: Sendable {
       restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
-      checkpoints: checkpoints, start: start, store: store)
+      checkpoints: checkpoints, start: start, store: store, tables: tables)
     do {
       runnables = try builder.buildAll() + [Runnable(name: "checkpoints") { try checkpoints.run() }]
     } catch {
@@ -111,7 +113,7 @@ final class JobAssembly: Sendable {
     do {
       let backend = try RocksStateBackend(
         directory: start.storage.liveDirectory, families: families, blockCacheBytes: budget.blockCacheBytes,
-        writeBufferBytes: budget.writeBufferBytes)
+        writeBufferBytes: budget.writeBufferBytes, isRestored: start.manifest?.files.isEmpty == false)
       return StateStore(backend: backend, budget: budget, lastCheckpoint: start.lastID)
     } catch {
       throw .operation(step: "state", reason: "\(start.storage.liveDirectory): \(error)")
@@ -139,6 +141,7 @@ final class JobAssembly: Sendable {
     for coordinator in coordinators { coordinator.close() }
     for inbox in inboxes.joined() { inbox.close() }
     store?.close()
+    tables.close()
     checkpoints.abort()
     transactions?.end()
   }
@@ -158,6 +161,7 @@ struct SubtaskBuilder {
   let checkpoints: CheckpointDriver
   let start: JobStart
   let store: StateStore?
+  let tables: LookupTables
   /// Number of the next participant in checkpoints.
   private var nextParticipant = 0
   private(set) var inboxes: [[Inbox]] = []
@@ -168,9 +172,10 @@ struct SubtaskBuilder {
   init(
     plan: LogicalPlan, options: JobOptions, graph: ExecutionGraph, coordinators: [Int: SourceCoordinator],
     progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart,
-    store: StateStore?
+    store: StateStore?, tables: LookupTables
   ) {
     self.store = store
+    self.tables = tables
     self.checkpoints = checkpoints
     self.start = start
     self.plan = plan
@@ -282,7 +287,7 @@ struct SubtaskBuilder {
       writers[index] = EdgeWriter(
         inboxes: inboxes[edge.toStage], channel: firstChannel[index] + (isBuffered ? 0 : subtask),
         distribution: edge.distribution, columns: edge.columns, columnCount: schema(of: edge.from).count,
-        isBuffered: isBuffered)
+        isBuffered: isBuffered, combines: graph.combinedAggregate(of: edge))
     }
     return writers
   }
@@ -310,7 +315,8 @@ struct SubtaskBuilder {
         ChainNode(
           name: node.name, role: node.stateRole ?? "", work: work(of: node, stage, subtask),
           counters: counters[index],
-          policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter))
+          policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter,
+          rejectsToDeadLetters: SubtaskBuilder.rejectsToDeadLetters(node)))
     }
     for (index, node) in graph.stages[stage].nodes.enumerated() {
       nodes[index].targets = node.destinations.mapValues { destinations in
@@ -332,10 +338,15 @@ struct SubtaskBuilder {
     return .deadLetter
   }
 
+  private static func rejectsToDeadLetters(_ node: ExecutionGraph.Node) -> Bool {
+    if case .step(let step) = node.body { return step.rejectsToDeadLetters }
+    return false
+  }
+
   private func work(of node: ExecutionGraph.Node, _ stage: Int, _ subtask: Int) -> ChainNode.Work {
     switch node.body {
     case .source: .passThrough
-    case .step(let step): .apply(OperatorFactory.make(step))
+    case .step(let step): .apply(OperatorFactory.make(step, tables: tables))
     case .union: .apply(OperatorFactory.makeUnion())
     case .sort(let schema, let key): .apply(OperatorFactory.makeSort(schema, key: key))
     case .sink(let sink):

@@ -255,11 +255,13 @@ extension ExecutionGraph.Node {
     case .sort: "sort"
     case .step(let step):
       switch step.operation {
-      case .filter, .project: nil
+      case .filter, .project, .lookup: nil
       case .deduplicate: "deduplicate"
       case .aggregate: "aggregate"
       case .join: "join"
       case .match: "match"
+      case .rate: "rate"
+      case .invoice: "invoice"
       }
     }
   }

@@ -71,7 +71,7 @@ extension ExecutionGraph {
   private static func aspects(of step: StepPlan) -> [(name: String, value: String)] {
     let input = step.inputSchema
     switch step.operation {
-    case .filter, .project: return []
+    case .filter, .project, .lookup: return []
     case .deduplicate(let spec):
       return [
         ("operation", "deduplicate"), ("key", input.names(spec.key)), ("within", "\(spec.withinMilliseconds) ms"),
@@ -79,7 +79,7 @@ extension ExecutionGraph {
     case .aggregate(let spec): return aspects(of: spec, input)
     case .join(let spec):
       return [
-        ("operation", "\(spec.kind.rawValue) join"),
+        ("operation", "\(spec.kind.rawValue) join"), ("layout", "rows by span and key"),
         ("key", "\(input.names(spec.leftKey))"), ("left rows", "\(input)"),
         ("rows out", "\(step.outputSchema)"),
         ("between", "\(spec.lowerMilliseconds) and \(spec.upperMilliseconds) ms"),
@@ -90,6 +90,20 @@ extension ExecutionGraph {
         ("operation", "match"), ("key", input.names(spec.key)), ("rows", "\(input)"), ("pattern", spec.patternText),
         ("conditions", conditions.joined(separator: ", ")),
         ("within", spec.withinMilliseconds.map { "\($0) ms" } ?? "none"), ("after match", "\(spec.afterMatch)"),
+      ]
+    // Another catalogue, or another version of it, goes on with what was used under the last: tariffs are not in it.
+    case .rate(let spec):
+      let cycle = WindowSpec.calendar(spec.period, timezone: spec.timezone, cycleDay: spec.cycleDay)
+      return [
+        ("operation", "rate"), ("key", input.names(spec.key)), ("quantity", input.names([spec.quantity])),
+        ("cycle", cycle.text(input)), ("close_after", "\(spec.closeAfterMilliseconds) ms"),
+      ]
+    case .invoice(let spec):
+      let sums =
+        [spec.service, spec.quantity, spec.amount, spec.cycleStart, spec.cycleEnd] + (spec.charge.map { [$0] } ?? [])
+      return [
+        ("operation", "invoice"), ("key", input.names(spec.key)), ("sums", input.names(sums)),
+        ("account", input.names(spec.attributes)), ("close_after", "\(spec.closeAfterMilliseconds) ms"),
       ]
     }
   }

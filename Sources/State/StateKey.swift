@@ -15,6 +15,8 @@ package enum StateKey {
 
   package static func bytes(_ order: UInt32) -> [UInt8] { withUnsafeBytes(of: order.bigEndian) { Array($0) } }
 
+  package static func bytes(_ number: UInt64) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
+
   /// Eight bytes that sort as `number` does.
   package static func bytes(_ number: Int64) -> [UInt8] {
     withUnsafeBytes(of: (UInt64(bitPattern: number) ^ 1 << 63).bigEndian) { Array($0) }

@@ -98,6 +98,9 @@ package enum Operation: Sendable {
   /// Input 0 is the left side (`from:`), input 1 the right (`with:`).
   case join(JoinSpec)
   case match(MatchSpec)
+  case lookup(LookupSpec, TableConnector)
+  case rate(RateSpec)
+  case invoice(InvoiceSpec)
 }
 
 package struct StepPlan: Sendable {
@@ -113,6 +116,14 @@ package struct StepPlan: Sendable {
   package var ports: [SidePort: Schema]
   /// `dead_letter` or `fail`.
   package var onError: ErrorPolicy
+}
+
+extension StepPlan {
+  /// Whether rows on port `rejected` are dead letters where nothing reads it.
+  package var rejectsToDeadLetters: Bool {
+    if case .rate = operation { return true }
+    return false
+  }
 }
 
 /// What a sink promises about rows after a crash.

@@ -35,11 +35,11 @@ struct StyleTests {
     ],
     "RocksStore": ["CRocksDB", "StreamModel", "Glibc"],
     "State": ["StreamModel", "RocksStore", "Glibc", "Synchronization"],
-    "Operators": ["StreamModel", "Expressions", "State", "Glibc"],
+    "Operators": ["StreamModel", "Expressions", "State", "Glibc", "Synchronization"],
     "Checkpoint": ["StreamModel", "State", "Glibc"],
     "weir-bench": ["KafkaClient", "Formats", "Glibc", "Synchronization"],
     "Connectors": [
-      "CGlibc", "StreamModel", "Expressions", "KafkaClient", "Formats", "Glibc", "Synchronization",
+      "CGlibc", "StreamModel", "Expressions", "KafkaClient", "Formats", "Operators", "Glibc", "Synchronization",
     ],
     "Topology": [
       "StreamModel", "Expressions", "KafkaClient", "Formats", "Operators", "Connectors", "Yams", "Glibc",

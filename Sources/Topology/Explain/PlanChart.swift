@@ -53,6 +53,9 @@ struct PlanChart {
         "\(spec.kind.rawValue) join",
         "\(Durations.format(spec.lowerMilliseconds)) to \(Durations.format(spec.upperMilliseconds))",
       ]
+    case .lookup(_, let table): ["lookup", table.phrase]
+    case .rate(let spec): ["rate by \(spec.catalog.name)", "cycle: \(spec.cyclePhrase)"]
+    case .invoice(let spec): ["invoice by \(spec.catalog.name)"]
     case .match(let spec):
       ["match \(spec.patternText)"] + (spec.withinMilliseconds.map { ["within \(Durations.format($0))"] } ?? [])
     }

@@ -41,6 +41,9 @@ extension StepPlan {
     case .aggregate: "aggregate"
     case .join: "join"
     case .match: "match"
+    case .lookup: "lookup"
+    case .rate: "rate"
+    case .invoice: "invoice"
     }
   }
 
@@ -52,11 +55,13 @@ extension StepPlan {
 
   var leftExchange: Exchange {
     switch operation {
-    case .filter, .project: .none
+    case .filter, .project, .lookup: .none
     case .deduplicate(let spec): exchange(spec.key, inputSchema)
     case .aggregate(let spec): exchange(spec.key, inputSchema)
     case .join(let spec): exchange(spec.leftKey, inputSchema)
     case .match(let spec): exchange(spec.key, inputSchema)
+    case .rate(let spec): exchange(spec.key, inputSchema)
+    case .invoice(let spec): exchange(spec.key, inputSchema)
     }
   }
 
@@ -97,7 +102,8 @@ extension LogicalPlan {
     if !readers.isEmpty { return .readers(readers) }
     switch port {
     case .late, .missing: return .deadLetters
-    case .rejected, .duplicates, .timedOut: return .counted
+    case .rejected: return step.rejectsToDeadLetters ? .deadLetters : .counted
+    case .duplicates, .timedOut: return .counted
     }
   }
 

@@ -232,7 +232,58 @@ struct PlanObject {
         ("upper_ms", .integer(spec.upperMilliseconds)),
       ]
     case .match(let spec): return match(spec, step.inputSchema)
+    case .lookup(let spec, let table): return lookup(spec, table, step.inputSchema)
+    case .rate(let spec): return rate(spec)
+    case .invoice(let spec): return invoice(spec)
     }
+  }
+
+  private func invoice(_ spec: InvoiceSpec) -> [(String, JSONText)] {
+    let rules = spec.catalog.invoices
+    return [
+      ("key", names(spec.key, spec.inputSchema)),
+      ("catalog", .string(spec.catalogPath)),
+      ("catalog_name", .string(spec.catalog.name)),
+      ("columns", .object(spec.mapping.map { ($0.setting, .string($0.value)) })),
+      ("close_after_ms", .integer(spec.closeAfterMilliseconds)),
+      ("discounts_at_most", .string(Numbers.percent(rules.capTenThousandths))),
+      ("discounts", .object(rules.discounts.map { ($0.name, .string($0.phrase)) })),
+      (
+        "vat",
+        .array(
+          rules.vat.map { rate in
+            .object([
+              ("country", rate.country.map { .string($0) } ?? .null),
+              ("percent", .string(Numbers.percent(rate.percent))),
+            ])
+          })
+      ),
+      ("fees", .object(rules.fees.map { ($0.name, .string($0.phrase)) })),
+    ]
+  }
+
+  private func rate(_ spec: RateSpec) -> [(String, JSONText)] {
+    let window = WindowSpec.calendar(spec.period, timezone: spec.timezone, cycleDay: spec.cycleDay)
+    return [
+      ("key", names(spec.key, spec.inputSchema)),
+      ("catalog", .string(spec.catalogPath)),
+      ("catalog_name", .string(spec.catalog.name)),
+      ("currency", .string(spec.catalog.currency)),
+      ("columns", .object(spec.mapping.map { ($0.setting, .string($0.value)) })),
+      ("cycle", self.window(window, spec.inputSchema)),
+      ("close_after_ms", .integer(spec.closeAfterMilliseconds)),
+      (
+        "tariffs",
+        .array(
+          spec.catalog.tariffs.map { tariff in
+            .object([
+              ("plan", .string(tariff.plan)), ("service", .string(tariff.service)),
+              ("version", .string(tariff.version)), ("terms", .string(tariff.phrase)),
+            ])
+          })
+      ),
+      ("modifiers", .array(spec.catalog.modifiers.map { .string($0.label) })),
+    ]
   }
 
   private func match(_ spec: MatchSpec, _ schema: Schema) -> [(String, JSONText)] {
@@ -244,6 +295,28 @@ struct PlanObject {
       ("within_ms", optional(spec.withinMilliseconds)),
       ("after_match", .string(spec.afterMatchText)),
     ]
+  }
+
+  private func lookup(_ spec: LookupSpec, _ table: TableConnector, _ schema: Schema) -> [(String, JSONText)] {
+    let layout = spec.layout
+    return [
+      ("table", self.table(table)),
+      ("key", names(spec.key, schema)),
+      ("table_key", names(layout.key, layout.schema)),
+      ("as_of", spec.asOf.map { .string(schema[$0.column].name) } ?? .null),
+      ("max_age_ms", optional(spec.asOf?.maxAgeMilliseconds)),
+      ("valid_from", layout.validity.map { .string(layout.schema[$0.from].name) } ?? .null),
+      ("valid_to", layout.validity.map { .string(layout.schema[$0.to].name) } ?? .null),
+      ("take", names(layout.taken, layout.schema)),
+      ("missing", .string(spec.missing.rawValue)),
+    ]
+  }
+
+  private func table(_ table: TableConnector) -> JSONText {
+    switch table {
+    case .file(let spec):
+      .object([("connector", .string("file")), ("path", .string(spec.path)), ("format", format(spec.format))])
+    }
   }
 
   private func projections(_ spec: ProjectSpec, _ schema: Schema) -> [(String, JSONText)] {

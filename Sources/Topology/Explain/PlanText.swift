@@ -1,3 +1,4 @@
+import Connectors
 import Operators
 import StreamModel
 
@@ -99,7 +100,47 @@ struct PlanText {
         )
       ]
     case .match(let spec): return match(name, spec, step.inputSchema)
+    case .lookup(let spec, let table): return lookup(name, spec, table, step.inputSchema)
+    case .rate(let spec): return rate(name, spec)
+    case .invoice(let spec): return invoice(name, spec)
     }
+  }
+
+  private func invoice(_ name: String, _ spec: InvoiceSpec) -> [String] {
+    let rules = spec.catalog.invoices
+    var lines = [
+      line(name, "by (\(spec.key.map { spec.inputSchema[$0].name }.joined(separator: ", "))), when a cycle has closed"),
+      line("catalog", "\(spec.catalog.name), \(spec.catalogPath)"),
+    ]
+    if spec.closeAfterMilliseconds > 0 {
+      lines.append(line("closes", "\(Durations.format(spec.closeAfterMilliseconds)) after its end"))
+    }
+    lines += spec.mapping.map { line("takes", "\($0.setting) = \($0.value)") }
+    if !rules.discounts.isEmpty {
+      lines.append(line("discounts", "together at most \(Numbers.percent(rules.capTenThousandths))"))
+    }
+    lines += rules.discounts.map { line("discount", "\($0.name): \($0.phrase)") }
+    lines += rules.vat.map { line("vat", "\($0.country ?? "others") \(Numbers.percent($0.percent))") }
+    lines += rules.fees.map { line("fee", "\($0.name): \($0.phrase)") }
+    return lines
+  }
+
+  private func rate(_ name: String, _ spec: RateSpec) -> [String] {
+    let catalog = spec.catalog
+    var lines = [
+      line(
+        name,
+        "by (\(spec.key.map { spec.inputSchema[$0].name }.joined(separator: ", "))), tariffs in \(catalog.currency)"),
+      line("catalog", "\(catalog.name), \(spec.catalogPath)"),
+      line("cycle", spec.cyclePhrase),
+    ]
+    if spec.closeAfterMilliseconds > 0 {
+      lines.append(line("closes", "\(Durations.format(spec.closeAfterMilliseconds)) after its end"))
+    }
+    lines += spec.mapping.map { line("takes", "\($0.setting) = \($0.value)") }
+    lines += catalog.tariffs.map { line("tariff", "\($0.plan)/\($0.service) from \($0.version): \($0.phrase)") }
+    lines += catalog.modifiers.map { line("modifier", $0.label) }
+    return lines
   }
 
   private func match(_ name: String, _ spec: MatchSpec, _ schema: Schema) -> [String] {
@@ -112,6 +153,14 @@ struct PlanText {
     lines += spec.measures.map { line("measure", "\($0.name) = \(Shown.text($0.expression.text, longest: 4000))") }
     if let within = spec.withinMilliseconds { lines.append(line("within", Durations.format(within))) }
     lines.append(line("after match", spec.afterMatchText))
+    return lines
+  }
+
+  private func lookup(_ name: String, _ spec: LookupSpec, _ table: TableConnector, _ schema: Schema) -> [String] {
+    var lines = [line(name, "in \(table.phrase)"), line("on", spec.keyPairs(schema).joined(separator: ", "))]
+    if let versions = spec.versionsPhrase(schema) { lines.append(line("as of", versions)) }
+    lines.append(line("take", spec.layout.taken.map { "\(spec.layout.schema[$0].name)" }.joined(separator: ", ")))
+    lines.append(line("missing", spec.missing.rawValue))
     return lines
   }
 

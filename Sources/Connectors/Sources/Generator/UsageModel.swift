@@ -62,6 +62,11 @@ struct UsageModel {
   /// The account of popularity `rank`, from 1.
   @inline(__always) private func account(ofRank rank: UInt64) -> UInt64 { rank &* accountStep % accounts + 1 }
 
+  /// ISO 3166 code of the country in which an account is at home.
+  func homeCountry(ofAccount account: UInt64) -> String { countries[home(hash(1, account))].code.description }
+
+  @inline(__always) private func home(_ traits: UInt64) -> Int { Int(homes[Int(truncatingIfNeeded: traits >> 58)]) }
+
   @inline(__always) private func hash(_ first: UInt64, _ second: UInt64) -> UInt64 {
     GeneratorRandom.mix(seed ^ GeneratorRandom.mix(first &* 0x9E37_79B9 &+ second))
   }
@@ -113,7 +118,7 @@ struct UsageModel {
     let lines: UInt64 = traits & 7 == 0 ? 3 : traits & 7 < 3 ? 2 : 1
     let draw = random.next()
     let line = GeneratorRandom.scale(draw, lines)
-    record.home = Int(homes[Int(truncatingIfNeeded: traits >> 58)])
+    record.home = home(traits)
     record.msisdn = countries[record.home].mobile.number((account &* 4 &+ line) &* 38_196_601)
     let trip = hash(2 &+ UInt64(bitPattern: record.startedAt / 432_000_000) &* 8, account)
     record.isRoaming = trip & 0xFFFF < 2621
