@@ -149,7 +149,8 @@ struct JobStart {
       let manifest = try CheckpointStorage.read(path)
       guard manifest.identity == identity else {
         throw CheckpointError(
-          "\(path): this checkpoint was not committed by the job whose marker the broker has, but by an earlier one of its name")
+          "\(path): this checkpoint was not committed by the job whose marker the broker has, but by an earlier one of its name"
+        )
       }
       try CheckpointStorage.verify(manifest, at: path)
       return Found(manifest: manifest, path: path)

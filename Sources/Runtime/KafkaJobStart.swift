@@ -105,7 +105,8 @@ final class KafkaJobStart {
       CrashPoint.reached("ids-taken")
       try decide(try reader.read(atLeast: record?.settled(by: nil)?.completed ?? 0), mayLag: false)
       guard action.isCompatible(with: before) else {
-        throw ConnectorError("\(place): another process started job \(plan.name) at this very moment — stop one of them")
+        throw ConnectorError(
+          "\(place): another process started job \(plan.name) at this very moment — stop one of them")
       }
       switch action {
       case .first: marker = KafkaMarker(number: 0, identity: KafkaJobStart.newIdentity())

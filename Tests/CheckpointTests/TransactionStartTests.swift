@@ -67,7 +67,8 @@ struct TransactionStartTests {
 
   @Test func aMarkerThatMayStillBeBehind_isWaitedFor_whereTheCheckpointLiesHere() {
     var start = TransactionStart(
-      job: "usage", marker: .init(number: 3, identity: 7), record: .init(identity: 7, completed: 4), checkpoints: [3, 4],
+      job: "usage", marker: .init(number: 3, identity: 7), record: .init(identity: 7, completed: 4),
+      checkpoints: [3, 4],
       request: .latest, acceptsLoss: false)
     start.mayLag = true
     #expect(start.decide() == .restore(4))

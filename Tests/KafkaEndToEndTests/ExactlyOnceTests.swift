@@ -24,7 +24,9 @@ import Testing
     let result = try Weir.run(["run", try folder.write("t.yaml", usage.topology(output, interval: "10s"))])
     try #require(result.status == 0, "\(result.errors)")
     let rows = try output.rows(broker)
-    for (name, own) in rows { try #require(!own.isEmpty, "an undisturbed run gives nothing for \(name): \(result.errors)") }
+    for (name, own) in rows {
+      try #require(!own.isEmpty, "an undisturbed run gives nothing for \(name): \(result.errors)")
+    }
     return Undisturbed(usage: usage, rows: rows)
   }
 

@@ -116,7 +116,8 @@ package final class KafkaTransactions: Sendable {
 
   /// How soon a wait for acknowledgements sees that the job ends.
   private static let flushSliceMilliseconds: Int32 = 100
-  private static let ended = KafkaError(name: "_STATE", remedy: .renew, description: "the job's transactions have ended")
+  private static let ended = KafkaError(
+    name: "_STATE", remedy: .renew, description: "the job's transactions have ended")
 
   /// Offsets of a group to be committed with a transaction.
   package struct GroupOffsets: Hashable, Sendable {
