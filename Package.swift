@@ -28,9 +28,11 @@ let package = Package(
       cxxSettings: [.unsafeFlags(["-O3", "-std=c++17", "-fno-rtti"])],
       linkerSettings: [.linkedLibrary("simdjson")]),
     .systemLibrary(name: "CCompression"),
+    .systemLibrary(name: "CRdKafka"),
     .systemLibrary(name: "CGlibc"),
     module("StreamModel"),
     module("Expressions", ["StreamModel"]),
+    module("KafkaClient", ["CRdKafka"]),
     module("Formats", ["CSimdJSON", "CCompression", "StreamModel"]),
     .systemLibrary(name: "CRocksDB"),
     .systemLibrary(name: "CPostgres"),
@@ -39,23 +41,32 @@ let package = Package(
     module("State", ["StreamModel", "RocksStore"]),
     module("Operators", ["StreamModel", "Expressions", "State"]),
     module("Checkpoint", ["StreamModel", "State"]),
-    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "PostgresClient", "Formats", "Operators"]),
+    module(
+      "Connectors",
+      ["CGlibc", "StreamModel", "Expressions", "PostgresClient", "KafkaClient", "Formats", "Operators"]),
     module(
       "Topology",
-      ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
+      [
+        "StreamModel", "Expressions", "KafkaClient", "Formats", "Operators", "Connectors",
+        .product(name: "Yams", package: "Yams"),
+      ]),
     module(
       "Runtime",
-      ["StreamModel", "Expressions", "Formats", "State", "Operators", "Checkpoint", "Connectors", "Topology"]),
+      [
+        "StreamModel", "Expressions", "KafkaClient", "Formats", "State", "Operators", "Checkpoint", "Connectors",
+        "Topology",
+      ]),
     .executableTarget(
       name: "weir",
       dependencies: [
         "CGlibc", "StreamModel", "Formats", "Operators", "Checkpoint", "Connectors", "Topology", "Runtime",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
-    .executableTarget(name: "weir-bench", dependencies: ["Formats"], swiftSettings: strict),
+    .executableTarget(name: "weir-bench", dependencies: ["KafkaClient", "Formats"], swiftSettings: strict),
     module("TestSupport", ["StreamModel", "Expressions", "State", "Operators"]),
     tests("StreamModelTests", ["StreamModel"]),
     tests("ExpressionsTests", ["Expressions", "StreamModel"]),
+    tests("KafkaClientTests", ["KafkaClient"]),
     tests("FormatsTests", ["Formats", "StreamModel"]),
     tests("StateTests", ["State", "StreamModel"]),
     .target(name: "RatingModel", path: "Tests/RatingModel", swiftSettings: strict),
@@ -70,6 +81,7 @@ let package = Package(
       ["Runtime", "Topology", "Expressions", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
     tests("EndToEndTests", ["RatingModel", "TestSupport"]),
+    tests("KafkaEndToEndTests", ["KafkaClient"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -44,12 +44,28 @@ package struct GeneratorSpec: Sendable {
 package enum SourceConnector: Sendable {
   case file(FileSourceSpec)
   case generator(GeneratorSpec)
+  case kafka(KafkaSourceSpec)
 }
 
 /// A sink's connector and its settings.
 package enum SinkConnector: Sendable {
   /// A directory of part files.
   case file(path: String, format: Format)
+  case kafka(KafkaSinkSpec)
   case console
   case blackhole
+
+  /// How rows become bytes; nil where the topology does not say.
+  package var format: Format? {
+    switch self {
+    case .file(_, let format): format
+    case .kafka(let spec): spec.format
+    case .console, .blackhole: nil
+    }
+  }
+
+  /// Whether its output becomes visible with a Kafka transaction.
+  package var isTransactional: Bool {
+    if case .kafka(let spec) = self { spec.isTransactional } else { false }
+  }
 }

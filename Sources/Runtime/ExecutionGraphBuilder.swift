@@ -182,8 +182,15 @@ struct ExecutionGraphBuilder {
     let stage = addStage(sink.name, isKeyed: !isSingle)
     let node = append(.init(name: sink.name, body: .sink(sink)), to: stage)
     for output in separate {
-      addEdge(output, stage, node, 0, isSingle ? .single : .roundRobin, Set(0..<sink.schema.count))
+      addEdge(output, stage, node, 0, distribution(to: sink), Set(0..<sink.schema.count))
     }
+  }
+
+  /// Records of a key go through one writer, so that their order is kept.
+  private func distribution(to sink: SinkPlan) -> Distribution {
+    if isSingleWriter(sink) { return .single }
+    if case .kafka(let spec) = sink.connector, !spec.key.isEmpty { return .key(spec.key) }
+    return .roundRobin
   }
 
   private func isSingleWriter(_ sink: SinkPlan) -> Bool {

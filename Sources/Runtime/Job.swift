@@ -9,6 +9,8 @@ package struct JobOptions: Sendable {
   /// Bytes of input that are read and decoded as one piece.
   package var chunkBytes = 1 << 20
   package var from = StartPoint.beginning
+  /// Whether the run may begin where its output will lack rows or have some twice.
+  package var acceptsLossOrDuplicates = false
   /// Called, from any thread, with what somebody should know while the job runs.
   package var notice: @Sendable (String) -> Void = { _ in }
   package init() {}
@@ -79,11 +81,18 @@ package final class Job: Sendable {
   private func runSubtasks() async throws {
     let executors = assembly.runnables.map { DedicatedThreadExecutor(name: $0.name) }
     defer { for executor in executors { executor.shutDown() } }
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for (runnable, executor) in zip(assembly.runnables, executors) {
-        group.addTask(executorPreference: executor) { try runnable.run() }
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for (runnable, executor) in zip(assembly.runnables, executors) {
+          group.addTask(executorPreference: executor) { try runnable.run() }
+        }
+        try await collect(&group)
       }
-      try await collect(&group)
+    } catch {
+      if let executor = executors.first {
+        await withTaskExecutorPreference(executor) { assembly.abandonTransactions() }
+      }
+      throw error
     }
   }
 

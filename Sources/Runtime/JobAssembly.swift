@@ -29,6 +29,7 @@ final class JobAssembly: Sendable {
   private let inboxes: [[Inbox]]
   let checkpoints: CheckpointDriver
   private let store: StateStore?
+  private let transactions: KafkaTransactions?
   private let tables: LookupTables
 
   init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
@@ -36,16 +37,20 @@ final class JobAssembly: Sendable {
     tables = try LookupTables(plan, notice: options.notice)
     let sources = graph.stages.enumerated().compactMap { index, stage in stage.source.map { (index, $0) } }
     var readers: [any SourceReader] = []
-    for (_, source) in sources { readers.append(try JobAssembly.open(source)) }
-    let start = try JobStart(plan, from: options.from, graph: graph)
+    for (_, source) in sources { readers.append(try JobAssembly.open(source, job: plan.name)) }
+    let start = try JobStart(
+      plan, from: options.from, graph: graph, acceptsLoss: options.acceptsLossOrDuplicates)
     var coordinators: [Int: SourceCoordinator] = [:]
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
     let progress = JobProgress(graph, restored: start.manifest?.counters, lookups: tables.counters)
     let store = try JobAssembly.store(plan, graph, start)
+    var settings = JobAssembly.settings(plan, graph, progress.base)
+    settings.kafka = start.kafka
+    settings.sourceNames = sources.map(\.1.name)
     let checkpoints = CheckpointDriver(
-      JobAssembly.settings(plan, graph, progress.base), storage: start.storage, store: store, lastID: start.lastID,
+      settings, storage: start.storage, store: store, lastID: start.lastID,
       restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
@@ -69,14 +74,15 @@ final class JobAssembly: Sendable {
     self.progress = progress
     self.checkpoints = checkpoints
     self.store = store
+    transactions = start.kafka?.transactions
     restoredFrom = start.manifest?.id
     lastCheckpoint = start.lastID
     notices = start.notices
     checkpoints.attach(self.coordinators, builder.inboxes.flatMap { $0 })
   }
 
-  private static func open(_ source: SourcePlan) throws(JobError) -> any SourceReader {
-    let reader = source.connector.makeReader(name: source.name, format: source.format)
+  private static func open(_ source: SourcePlan, job: String) throws(JobError) -> any SourceReader {
+    let reader = source.connector.makeReader(name: source.name, job: job, format: source.format)
     do { try reader.open() } catch { throw .connector(error) }
     return reader
   }
@@ -101,7 +107,9 @@ final class JobAssembly: Sendable {
         throw .connector(error)
       }
     }
-    return SourceCoordinator(reader: reader, watermarks: watermarks, rate: source.rate, targetBytes: options.chunkBytes)
+    return SourceCoordinator(
+      reader: reader, watermarks: watermarks, rate: source.rate, targetBytes: options.chunkBytes,
+      idleAfterMilliseconds: source.idleAfterMilliseconds)
   }
 
   /// The job's keyed state; nil where no operator has any.
@@ -144,7 +152,12 @@ final class JobAssembly: Sendable {
     store?.close()
     tables.close()
     checkpoints.abort()
+    transactions?.end()
   }
+
+  /// After every subtask has ended without a last checkpoint: aborts what is open, so that readers need not wait until it
+  /// times out.
+  func abandonTransactions() { transactions?.abandon() }
 }
 
 /// Builds the subtasks of a graph.
@@ -252,7 +265,8 @@ struct SubtaskBuilder {
   private static func errorRule(_ source: SourcePlan) -> (DecodeFailure, RecordChunk) throws -> Bool {
     { failure, chunk in
       if source.onError == .fail {
-        let place = "\(chunk.partition.name), byte \(chunk.position(ofRecordAt: failure.start))"
+        let unit = if case .kafka = source.connector { "offset" } else { "byte" }
+        let place = "\(chunk.partition.name), \(unit) \(chunk.position(ofRecordAt: failure.start))"
         throw JobError.row(step: source.name, reason: "\(place): \(failure.reason)")
       }
       return source.onError == .deadLetter
@@ -347,7 +361,8 @@ struct SubtaskBuilder {
     case .sink(let sink):
       .write(
         sink.connector.makeWriter(
-          name: sink.name, job: plan.name, schema: sink.schema, subtask: writerIndex(stage, subtask)))
+          name: sink.name, job: plan.name, schema: sink.schema, subtask: writerIndex(stage, subtask),
+          transactions: start.kafka?.transactions))
     }
   }
 

@@ -76,7 +76,7 @@ package struct SourcePlan: Sendable {
   package var epochSecondColumns: Set<Int>
   /// Columns added to the decoded ones by `computed:`; each is an expression over `decodedSchema`.
   package var computed: [ScalarExpression]
-  /// The decoded columns, then the computed ones.
+  /// The decoded columns, those of `message`, then the computed ones.
   package var outputSchema: Schema
   /// The event-time column in `outputSchema`; nil for a stream without event time.
   package var eventTime: Int?
@@ -85,6 +85,8 @@ package struct SourcePlan: Sendable {
   package var onError: ErrorPolicy
   /// Rows per second at most; nil for no bound.
   package var rate: Double?
+  /// Columns of what a record has beside its value: its key, headers and place.
+  package var metadata: [Field] = []
 }
 
 package enum Operation: Sendable {

@@ -12,7 +12,7 @@ struct Weir: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       RunCommand.self, ValidateCommand.self, ExplainCommand.self, PlanCommand.self, SavepointCommand.self,
-      CheckpointsCommand.self, GenerateCommand.self, ReplayCommand.self,
+      CheckpointsCommand.self, GenerateCommand.self, ReplayCommand.self, TransactionCommand.self,
     ])
 
   static func main() async {

@@ -12,8 +12,10 @@ struct ConnectorLanguage {
       keys: ["kind", "rows", "seed", "accounts", "start", "records_per_event_second", "anomalies", "frauds", "truth"],
       isAvailable: true),
     ConnectorLanguage(
-      name: "kafka", keys: ["topic", "pattern", "bootstrap", "group", "start", "timestamp", "properties"],
-      isAvailable: false),
+      name: "kafka",
+      keys: [
+        "topic", "pattern", "bootstrap", "group", "start", "timestamp", "stop", "discover", "message", "properties",
+      ], isAvailable: true),
     ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
     ConnectorLanguage(name: "http", keys: nil, isAvailable: false),
   ]
@@ -31,7 +33,7 @@ struct ConnectorLanguage {
     ConnectorLanguage(
       name: "kafka",
       keys: ["topic", "bootstrap", "key", "properties", "transaction_timeout"] + FormatChecker.messageSinkKeys,
-      isAvailable: false),
+      isAvailable: true),
     ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
   ]
 

@@ -183,6 +183,7 @@ extension SourceConnector {
     switch self {
     case .file: "file"
     case .generator: "generator"
+    case .kafka: "kafka"
     }
   }
 
@@ -191,6 +192,8 @@ extension SourceConnector {
     case .file(let spec): "file \(spec.path)\(spec.isOnePartition ? ", as one partition in the order of names" : "")"
     case .generator(let spec):
       "generator of usage, \(spec.rows.map { "\($0) records" } ?? "without end"), \(spec.accounts) accounts, seed \(spec.seed)"
+    case .kafka(let spec):
+      "kafka \(spec.topics.phrase) at \(spec.cluster), from \(spec.start.phrase)\(spec.isBounded ? " to the end there is" : "")"
     }
   }
 }
@@ -199,6 +202,7 @@ extension SinkConnector {
   var name: String {
     switch self {
     case .file: "file"
+    case .kafka: "kafka"
     case .console: "console"
     case .blackhole: "blackhole"
     }
@@ -207,7 +211,29 @@ extension SinkConnector {
   var phrase: String {
     switch self {
     case .file(let path, let format): "file \(path), \(format.name)"
+    case .kafka(let spec):
+      "kafka \(spec.topic) at \(spec.cluster), \(spec.format.name)\(spec.isTransactional ? ", in the job's transactions" : "")"
     case .console, .blackhole: name
+    }
+  }
+}
+
+extension KafkaSourceSpec.Topics {
+  var phrase: String {
+    switch self {
+    case .named(let names): names.joined(separator: ", ")
+    case .pattern(let pattern): "topics like \(pattern)"
+    }
+  }
+}
+
+extension KafkaSourceSpec.Start {
+  var phrase: String {
+    switch self {
+    case .earliest: "the earliest record"
+    case .latest: "the latest record"
+    case .committed: "the group's offsets"
+    case .timestamp(let time): CivilTime.formatTimestamp(time)
     }
   }
 }

@@ -63,7 +63,10 @@ struct PlanObject {
 
   private func source(_ source: SourcePlan) -> JSONText {
     let computed = source.computed.enumerated().map { index, expression in
-      (source.outputSchema[source.decodedSchema.count + index].name, JSONText.string(expression.text))
+      (
+        source.outputSchema[source.decodedSchema.count + source.metadata.count + index].name,
+        JSONText.string(expression.text)
+      )
     }
     return .object([
       ("name", .string(source.name)),
@@ -101,7 +104,26 @@ struct PlanObject {
         ("frauds_per_day", .integer(Int64(spec.fraudCasesPerDay))),
         ("truth", spec.truthPath.map(JSONText.string) ?? .null),
       ])
+    case .kafka(let spec): kafka(spec)
     }
+  }
+
+  /// Without the properties' values, one of which may be secret.
+  private func kafka(_ spec: KafkaSourceSpec) -> JSONText {
+    .object([
+      ("topics", .string(spec.topics.phrase)), ("bootstrap", .string(spec.cluster.bootstrap)),
+      ("group", .string(spec.group ?? plan.name)), ("start", .string(spec.start.phrase)),
+      ("bounded", .flag(spec.isBounded)), ("discover_ms", .integer(spec.discoveryMilliseconds)),
+      ("properties", .array(spec.cluster.properties.keys.sorted().map(JSONText.string))),
+    ])
+  }
+
+  private func kafka(_ spec: KafkaSinkSpec, _ schema: Schema) -> [(String, JSONText)] {
+    [
+      ("topic", .string(spec.topic)), ("bootstrap", .string(spec.cluster.bootstrap)), ("format", format(spec.format)),
+      ("key", names(spec.key, schema)),
+      ("properties", .array(spec.cluster.properties.keys.sorted().map(JSONText.string))),
+    ]
   }
 
   private func format(_ format: Format) -> JSONText {
@@ -131,6 +153,8 @@ struct PlanObject {
     var settings: [(String, JSONText)] = []
     if case .file(let path, let fileFormat) = sink.connector {
       settings = [("path", .string(path)), ("format", format(fileFormat))]
+    } else if case .kafka(let spec) = sink.connector {
+      settings = kafka(spec, sink.schema)
     }
     return .object([
       ("name", .string(sink.name)),

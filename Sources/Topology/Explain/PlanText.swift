@@ -197,7 +197,7 @@ struct PlanText {
 
   private func delivery(_ sink: SinkPlan) -> String {
     switch sink.connector {
-    case .file: sink.delivery.rawValue
+    case .file, .kafka: sink.delivery.rawValue
     case .console: "\(sink.delivery.rawValue), what came after the last checkpoint once more after a crash"
     case .blackhole: "none, rows are counted"
     }
