@@ -72,13 +72,18 @@ package final class KafkaConsumer: Sendable {
   package func bounds(
     of place: TopicPartition, timeoutMilliseconds: Int32
   ) throws(KafkaError) -> (first: Int64, end: Int64) {
-    try handle.asking(timeoutMilliseconds: timeoutMilliseconds) { (rest) throws(KafkaError) in
-      var first: Int64 = 0
-      var end: Int64 = 0
-      let code = rd_kafka_query_watermark_offsets(handle.native, place.topic, place.partition, &first, &end, rest)
-      guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code, "\(place)") }
-      return (first, end)
+    // Not with rd_kafka_query_watermark_offsets: when one of its two answers is an error it gives the other for both.
+    let first = try edge(RD_KAFKA_OFFSET_BEGINNING, of: place, timeoutMilliseconds)
+    return (first, try edge(RD_KAFKA_OFFSET_END, of: place, timeoutMilliseconds))
+  }
+
+  private func edge(
+    _ edge: Int32, of place: TopicPartition, _ timeoutMilliseconds: Int32
+  ) throws(KafkaError) -> Int64 {
+    guard let offset = try offsets(at: Int64(edge), of: [place], timeoutMilliseconds: timeoutMilliseconds)[0] else {
+      throw KafkaError(name: "_STATE", remedy: .retry, description: "\(place): the broker names no offset")
     }
+    return offset
   }
 
   /// The end of a partition as the last fetch found it; nil before the first. No broker is asked.
