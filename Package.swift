@@ -68,7 +68,7 @@ let package = Package(
     tests("ExpressionsTests", ["Expressions", "StreamModel"]),
     tests("KafkaClientTests", ["KafkaClient"]),
     tests("FormatsTests", ["Formats", "StreamModel"]),
-    tests("StateTests", ["State", "StreamModel"]),
+    tests("StateTests", ["State", "StreamModel", "TestSupport"]),
     .target(name: "RatingModel", path: "Tests/RatingModel", swiftSettings: strict),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport", "RatingModel"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),

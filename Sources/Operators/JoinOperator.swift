@@ -26,7 +26,8 @@ package final class JoinOperator: StreamOperator {
   private var watermark = EventTimes.minimum
   private let results: JoinedRows
 
-  package init(_ spec: JoinSpec) {
+  /// `dueRows`: how many left rows are read back at a time to go out alone.
+  package init(_ spec: JoinSpec, dueRows: Int = 4096) {
     precondition(spec.lowerMilliseconds <= spec.upperMilliseconds, "a checked topology has no empty interval")
     let (lower, upper) = (spec.lowerMilliseconds, spec.upperMilliseconds)
     kind = spec.kind
@@ -35,10 +36,10 @@ package final class JoinOperator: StreamOperator {
     sides = [
       JoinSide(
         from: lower, to: upper, key: spec.leftKey, columns: Array(0..<leftCount), types: Array(types[..<leftCount]),
-        table: JoinStateKey.leftRows, waits: kind == .left),
+        table: JoinStateKey.leftRows, waiting: kind == .left ? WaitingRows(rowsAtATime: dueRows) : nil),
       JoinSide(
         from: -upper, to: -lower, key: spec.rightKey, columns: spec.rightColumns, types: Array(types[leftCount...]),
-        table: JoinStateKey.rightRows, waits: false),
+        table: JoinStateKey.rightRows, waiting: nil),
     ]
     hold = JoinOperator.hold(kind, lower, upper)
     results = JoinedRows(schema: spec.outputSchema, sides: sides)

@@ -27,11 +27,6 @@ enum JoinStateKey {
     key.count >= prefixBytes + StateKey.hashLength + numberBytes ? StateKey.number(key, at: 1) : nil
   }
 
-  /// The number that a state key ends with.
-  static func number(_ key: UnsafeRawBufferPointer) -> UInt64 {
-    UInt64(bigEndian: key.loadUnaligned(fromByteOffset: key.count - numberBytes, as: UInt64.self))
-  }
-
   /// Whether `key` begins with `prefix`.
   static func begins(_ key: UnsafeRawBufferPointer, with prefix: [UInt8]) -> Bool {
     guard key.count >= prefix.count, let start = key.baseAddress else { return false }
@@ -104,7 +99,7 @@ extension JoinSide {
         guard cursor.key.count == place.key.count + JoinStateKey.numberBytes else {
           throw .malformed("a joined row's key has \(cursor.key.count) bytes")
         }
-        let number = JoinStateKey.number(cursor.key)
+        let number = StateKey.rowNumber(cursor.key)
         if number < bucket.residentFrom { try take(cursor.value, number, key, hash, into: bucket) }
         cursor.next()
       }
@@ -141,15 +136,12 @@ extension JoinSide {
           keys.append(StateKey.make(bucket.prefix, due.key, hash: hash, suffix: StateKey.bytes(due.number)))
         }
         cursor.next()
-        if keys.count == JoinSide.dueRows { try give(&keys, keyedState, body, endOfRows) }
+        if keys.count == waiting.rowsAtATime { try give(&keys, keyedState, body, endOfRows) }
       }
       try cursor.check()
     }
     try give(&keys, keyedState, body, endOfRows)
   }
-
-  /// Rows that are read back at a time to go out alone.
-  private static let dueRows = 4096
 
   /// Gives `body` the rows with these state keys that have found no partner.
   private func give(

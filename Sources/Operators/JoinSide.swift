@@ -25,14 +25,15 @@ final class JoinSide {
   /// Whether there may be rows in the state only.
   var hasSpilled = false
 
-  /// `waits`: whether a row without a partner goes out alone.
-  init(from: Int64, to: Int64, key: [Int], columns: [Int], types: [DataType], table: UInt8, waits: Bool) {
+  init(
+    from: Int64, to: Int64, key: [Int], columns: [Int], types: [DataType], table: UInt8, waiting: WaitingRows?
+  ) {
     self.from = from
     self.to = to
     self.columns = columns
     self.key = key
     self.table = table
-    waiting = waits ? WaitingRows() : nil
+    self.waiting = waiting
     layout = RowLayout(types)
     encoder = KeyEncoder(keyColumns: key)
     buckets = TimeBuckets(width: max((to - from) / 2 + 1, JoinSide.leastWidth))

@@ -7,6 +7,8 @@ import StreamModel
 /// A job comes back at the least watermark of its subtasks, so some may have been further: what they have given must not be
 /// given again. One owner.
 final class WaitingRows {
+  /// How many are read back at a time.
+  let rowsAtATime: Int
   private var watermark = EventTimes.minimum
   /// By span and key group: at or before the event time of the first row in the state that has yet to go out.
   private var firstDue: [Int64: [EventTime]] = [:]
@@ -17,6 +19,8 @@ final class WaitingRows {
   private var latestGiven = EventTimes.minimum
   /// The watermark that the state's marks are of; nil where there are none.
   private var marked: EventTime?
+
+  init(rowsAtATime: Int) { self.rowsAtATime = rowsAtATime }
 
   /// The watermark up to which rows of a key group have gone out.
   func watermark(ofGroup group: Int) -> EventTime { max(watermark, given[group]) }
@@ -86,7 +90,7 @@ final class WaitingRows {
       return nil
     }
     let key = UnsafeRawBufferPointer(rebasing: bytes[(timeAt + 8)..<(bytes.count - JoinStateKey.numberBytes)])
-    return (time, key, JoinStateKey.number(bytes))
+    return (time, key, StateKey.rowNumber(bytes))
   }
 
   // MARK: Writing

@@ -62,7 +62,8 @@ extension ExecutionGraph {
     case .sort(let schema, let key):
       let kept = stages[stage].inputs.reduce(into: Set<Int>()) { $0.formUnion(edges[$1].columns) }.sorted()
       return StateSignature([
-        ("operation", "sort"), ("key", schema.names(key)), ("rows", "\(schema)"), ("columns kept", schema.names(kept)),
+        ("operation", "sort"), ("layout", "rows by release"), ("key", schema.names(key)), ("rows", "\(schema)"),
+        ("columns kept", schema.names(kept)),
       ])
     case .step(let step): return StateSignature(ExecutionGraph.aspects(of: step))
     }
@@ -87,7 +88,8 @@ extension ExecutionGraph {
     case .match(let spec):
       let conditions = zip(spec.pattern.variables, spec.conditions).map { "\($0): \($1?.text ?? "any")" }
       return [
-        ("operation", "match"), ("key", input.names(spec.key)), ("rows", "\(input)"), ("pattern", spec.patternText),
+        ("operation", "match"), ("layout", "rows by key"), ("key", input.names(spec.key)), ("rows", "\(input)"),
+        ("pattern", spec.patternText),
         ("conditions", conditions.joined(separator: ", ")),
         ("within", spec.withinMilliseconds.map { "\($0) ms" } ?? "none"), ("after match", "\(spec.afterMatch)"),
       ]

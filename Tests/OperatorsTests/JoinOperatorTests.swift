@@ -19,7 +19,9 @@ import Testing
   }
 
   static func harness(_ kind: JoinSpec.Kind, _ lower: Int64, _ upper: Int64) -> OperatorHarness {
-    OperatorHarness(keys: [[0, 1], [2, 0]], inputsCommute: true) { JoinOperator(spec(kind, lower, upper)) }
+    OperatorHarness(keys: [[0, 1], [2, 0]], inputsCommute: true) {
+      JoinOperator(spec(kind, lower, upper), dueRows: 2)
+    }
   }
 
   /// The rule for every pair of rows, whatever their order.
