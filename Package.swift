@@ -43,7 +43,7 @@ let package = Package(
     module("Checkpoint", ["StreamModel", "State"]),
     module(
       "Connectors",
-      ["CGlibc", "StreamModel", "Expressions", "PostgresClient", "KafkaClient", "Formats", "Operators"]),
+      ["StreamModel", "Expressions", "PostgresClient", "KafkaClient", "Formats", "Operators"]),
     module(
       "Topology",
       [

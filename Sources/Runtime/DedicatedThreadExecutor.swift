@@ -1,6 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
 import StreamModel
 
 /// A task executor with one thread of its own: a subtask may block it without holding up anyone else.
@@ -14,31 +11,7 @@ final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
 
   /// Starts a thread called `name` (its first 15 bytes show in `top -H`).
   init(name: String) {
-    let start = ThreadStart(executor: self, name: String(name.prefix(15)))
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    pthread_attr_setstacksize(&attributes, 4 << 20)
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, &attributes,
-      { argument in
-        let start = Unmanaged<ThreadStart>.fromOpaque(argument.unsafelyUnwrapped).takeRetainedValue()
-        nameThread(start.name)
-        start.executor.runJobs()
-        return nil
-      }, Unmanaged.passRetained(start).toOpaque())
-    pthread_attr_destroy(&attributes)
-    precondition(status == 0, "no thread can be started: \(String(cString: strerror(status)))")
-  }
-
-  private final class ThreadStart {
-    let executor: DedicatedThreadExecutor
-    let name: String
-    init(executor: DedicatedThreadExecutor, name: String) {
-      self.executor = executor
-      self.name = name
-    }
+    NamedThread(name) { self.runJobs() }.start()
   }
 
   func enqueue(_ job: consuming ExecutorJob) {
@@ -67,12 +40,4 @@ final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
       return jobs.isEmpty ? nil : jobs.removeFirst()
     }
   }
-}
-
-/// Names the calling thread for `top -H` and profilers; without effect where /proc is not mounted.
-private func nameThread(_ name: String) {
-  let file = open("/proc/thread-self/comm", O_WRONLY)
-  guard file >= 0 else { return }
-  defer { close(file) }
-  _ = name.withCString { write(file, $0, strlen($0)) }
 }

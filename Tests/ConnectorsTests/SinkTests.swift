@@ -167,6 +167,31 @@ private func batch(_ schema: Schema, _ rows: [[Value]]) -> RecordBatch {
       error?.description.hasPrefix("sinks.s: /dev/full: cannot write: No space left on device — free space") == true)
     #expect(error?.isRetriable == true)
   }
+
+  @Test func whatFailsToBecomeDurableInTheBackground_isToldByTheNextSync() throws {
+    var ends: [Int32] = [0, 0]
+    try #require(pipe(&ends) == 0)
+    defer { for end in ends { close(end) } }
+    let fails = BackgroundSync(descriptor: ends[1], everyBytes: 10)
+    fails.note(written: 10)
+    while !fails.hasFailed { sched_yield() }
+    #expect(fails.finish() == EINVAL)
+    let waits = BackgroundSync(descriptor: ends[1], everyBytes: 10)
+    waits.note(written: 9)
+    #expect(waits.finish() == 0)
+  }
+
+  @Test func largeOutput_isSyncedInTheBackground_andReadsBackWhole() throws {
+    let scratch = Scratch()
+    let path = "\(scratch.path)/grown"
+    let output = try FileOutput(creating: path, place: "sinks.s")
+    for byte in 0..<UInt8(9) {
+      try [UInt8](repeating: byte, count: 1 << 20).withUnsafeBufferPointer { try output.write($0) }
+      output.syncInBackground()
+    }
+    try output.sync()
+    #expect(Scratch.readBytes(path) == (0..<UInt8(9)).flatMap { [UInt8](repeating: $0, count: 1 << 20) })
+  }
 }
 
 @Suite struct ConsoleSinkTests {

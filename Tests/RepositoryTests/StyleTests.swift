@@ -40,7 +40,7 @@ struct StyleTests {
     "Checkpoint": ["StreamModel", "State", "Glibc"],
     "weir-bench": ["KafkaClient", "Formats", "Glibc", "Synchronization"],
     "Connectors": [
-      "CGlibc", "StreamModel", "Expressions", "Formats", "PostgresClient", "KafkaClient", "Operators", "Glibc",
+      "StreamModel", "Expressions", "Formats", "PostgresClient", "KafkaClient", "Operators", "Glibc",
       "Synchronization", "Foundation", "FoundationNetworking",
     ],
     "Topology": [

@@ -1,4 +1,3 @@
-import CGlibc
 import Formats
 import Glibc
 import StreamModel
@@ -10,9 +9,8 @@ final class FileOutput {
   private let descriptor: Int32
   private let isOwned: Bool
   private(set) var sizeBytes: Int64 = 0
-  /// Up to where the system was told to write to the disk.
-  private var writtenBack: Int64 = 0
-  private static let writebackBytes: Int64 = 1 << 20
+  private var background: BackgroundSync?
+  private static let backgroundBytes: Int64 = 2 << 20
 
   /// Creates `path`, which must not exist.
   init(creating path: String, place: String) throws(ConnectorError) {
@@ -41,6 +39,7 @@ final class FileOutput {
   }
 
   deinit {
+    _ = background?.finish()
     if isOwned && descriptor >= 0 { Glibc.close(descriptor) }
   }
 
@@ -75,19 +74,21 @@ final class FileOutput {
     _ = poll(&request, 1, -1)
   }
 
-  /// Lets the system begin to write what it holds to the disk, in pieces of `writebackBytes`: then `sync` has little left to wait
-  /// for. Changes nothing else, and so may fail unnoticed.
-  func startWriteback() {
-    guard sizeBytes - writtenBack >= FileOutput.writebackBytes else { return }
-    _ = sync_file_range(
-      descriptor, writtenBack, sizeBytes - writtenBack, UInt32(WEIR_SYNC_FILE_RANGE_WRITE))
-    writtenBack = sizeBytes
+  /// Lets what was written become durable meanwhile: then `sync` has little left to wait for, and says what went wrong.
+  func syncInBackground() {
+    guard sizeBytes >= FileOutput.backgroundBytes else { return }
+    let background = background ?? BackgroundSync(descriptor: descriptor, everyBytes: FileOutput.backgroundBytes)
+    self.background = background
+    background.note(written: sizeBytes)
   }
 
   /// Makes everything written so far durable.
   func sync() throws(ConnectorError) {
+    let earlier = background?.finish() ?? 0
+    background = nil
     if FaultPoint.fails("sink-sync") || retryingInterrupts({ Int(fsync(descriptor)) }) < 0 {
       throw .system(errno, place: place, path: path, cannot: "make durable (fsync)")
     }
+    if earlier != 0 { throw .system(earlier, place: place, path: path, cannot: "make durable (fdatasync)") }
   }
 }

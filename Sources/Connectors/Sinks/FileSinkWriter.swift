@@ -88,7 +88,7 @@ package final class FileSinkWriter: SinkWriter {
 
   private func flush() throws(ConnectorError) {
     try part?.write(buffer.bytes)
-    part?.startWriteback()
+    part?.syncInBackground()
     buffer.removeAll()
   }
 
