@@ -21,6 +21,12 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", "3.12.3"..<"5.0.0"),
   ],
   targets: [
     .target(
@@ -36,6 +42,7 @@ let package = Package(
     module("RocksStore", ["CRocksDB", "StreamModel"]),
     module("State", ["StreamModel", "RocksStore"]),
     module("Operators", ["StreamModel", "Expressions", "State"]),
+    module("Views", ["StreamModel", "Formats", "State", "Operators"]),
     module("Checkpoint", ["StreamModel", "State"]),
     module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats"]),
     module(
@@ -43,11 +50,23 @@ let package = Package(
       ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
     module(
       "Runtime",
-      ["StreamModel", "Expressions", "Formats", "State", "Operators", "Checkpoint", "Connectors", "Topology"]),
+      ["StreamModel", "Expressions", "Formats", "State", "Operators", "Views", "Checkpoint", "Connectors", "Topology"]),
+    module(
+      "Service",
+      [
+        "StreamModel", "Formats", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "JWTKit", package: "jwt-kit"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CGlibc", "StreamModel", "Formats", "Checkpoint", "Connectors", "Topology", "Runtime",
+        "CGlibc", "StreamModel", "Formats", "Checkpoint", "Connectors", "Topology", "Runtime", "Service",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
     .executableTarget(name: "weir-bench", dependencies: ["Formats"], swiftSettings: strict),
@@ -57,11 +76,16 @@ let package = Package(
     tests("FormatsTests", ["Formats", "StreamModel"]),
     tests("StateTests", ["State", "StreamModel"]),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport"]),
+    tests("ViewsTests", ["Views", "State", "Operators", "Formats", "StreamModel", "TestSupport"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
     tests("ConnectorsTests", ["Connectors", "Formats", "StreamModel"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
-      "RuntimeTests", ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
+      "RuntimeTests",
+      ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "Views", "StreamModel", "TestSupport"]),
+    tests(
+      "ServiceTests",
+      ["Service", "Views", "Topology", "Runtime", "StreamModel", .product(name: "Logging", package: "swift-log")]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
     tests("EndToEndTests", []),
   ],

@@ -32,7 +32,7 @@ package struct CheckpointError: Error, Equatable, Sendable, CustomStringConverti
 package final class CheckpointStorage {
   package let directory: String
   private let lock: Int32
-  private static let prefix = "checkpoint-"
+  static let prefix = "checkpoint-"
 
   /// Makes the directory where it is not there, and takes hold of it.
   package init(directory: String) throws(CheckpointError) {
@@ -74,7 +74,7 @@ package final class CheckpointStorage {
 
   private func removeUnfinished() {
     guard let names = try? CheckpointFiles.names(in: directory) else { return }
-    for name in names where name.hasPrefix(".\(CheckpointStorage.prefix)") {
+    for name in names where name.hasPrefix(".\(CheckpointStorage.prefix)") || CheckpointStorage.isResting(name) {
       CheckpointFiles.removeTree(directory + "/" + name)
     }
   }

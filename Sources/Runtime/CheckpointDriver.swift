@@ -36,6 +36,7 @@ final class CheckpointDriver: @unchecked Sendable {
   private var isAborted = false
   private var failure: String?
   private var lastFailure: String?
+  private var last: CommittedCheckpoint?
   /// The last checkpoint committed and the last given up by this run, and those that a savepoint is copied from.
   private var lastCommitted: Int64?
   private var lastCancelled: Int64?
@@ -54,6 +55,8 @@ final class CheckpointDriver: @unchecked Sendable {
     let counted: CheckpointManifest.Counters
     /// Gives parts of a sink their final names.
     let commit: @Sendable ([CheckpointManifest.Part]) throws(ConnectorError) -> Void
+    /// A checkpoint is committed, and the next one's changes are not in the state yet: views show it.
+    let committed: @Sendable (Int64) -> Void
   }
 
   /// `lastID`: the highest number used so far. `restoredFiles`: those the state began with.
@@ -86,7 +89,8 @@ final class CheckpointDriver: @unchecked Sendable {
   var outcomes: CheckpointOutcomes {
     monitor.locked {
       CheckpointOutcomes(
-        committedCount: machine.committedCount, failedCount: machine.failedCount, lastFailure: lastFailure)
+        committedCount: machine.committedCount, failedCount: machine.failedCount, lastFailure: lastFailure,
+        last: last)
     }
   }
 
@@ -251,6 +255,8 @@ final class CheckpointDriver: @unchecked Sendable {
       throw JobError.connector(error)
     }
     CrashPoint.reached("files-renamed")
+    settings.committed(commit.id)
+    monitor.locked { last = CommittedCheckpoint(manifest) }
     tidy(commit)
     CrashPoint.reached("old-checkpoints-removed")
   }
@@ -363,5 +369,14 @@ final class CheckpointDriver: @unchecked Sendable {
       joined[index] = .init(step: state.step, role: state.role, watermark: watermark)
     }
     return joined
+  }
+}
+
+extension CommittedCheckpoint {
+  fileprivate init(_ manifest: CheckpointManifest) {
+    self.init(
+      id: manifest.id, createdAt: manifest.createdAt, durationMilliseconds: manifest.durationMilliseconds,
+      newBytes: manifest.newBytes, stateBytes: manifest.stateBytes,
+      stateBytesByStep: Dictionary(manifest.operators.map { ($0.step, $0.sizeBytes) }, uniquingKeysWith: +))
   }
 }

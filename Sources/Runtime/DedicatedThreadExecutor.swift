@@ -3,17 +3,23 @@
 #endif
 import StreamModel
 
-/// A task executor with one thread of its own: a subtask may block it without holding up anyone else.
+/// A task executor with threads of its own, one unless said otherwise: what runs there may block without holding up anyone else.
 ///
-/// The thread ends when the executor is shut down and its queue is empty.
-final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
-  // Invariant for `Sendable`: `jobs` and `isShutDown` are touched only under `monitor`.
+/// The threads end when the executor is shut down and its queue is empty.
+package final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
+  // Invariant for `Sendable`: `jobs`, `isShutDown` and `runningThreads` are touched only under `monitor`.
   private let monitor = Monitor()
   private var jobs: [UnownedJob] = []
   private var isShutDown = false
+  private var runningThreads: Int
 
-  /// Starts a thread called `name` (its first 15 bytes show in `top -H`).
-  init(name: String) {
+  /// Starts threads called `name` (its first 15 bytes show in `top -H`).
+  package init(name: String, threadCount: Int = 1) {
+    runningThreads = threadCount
+    for _ in 0..<threadCount { startThread(name) }
+  }
+
+  private func startThread(_ name: String) {
     let start = ThreadStart(executor: self, name: String(name.prefix(15)))
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
@@ -41,7 +47,7 @@ final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  func enqueue(_ job: consuming ExecutorJob) {
+  package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     monitor.locked {
       jobs.append(job)
@@ -49,16 +55,23 @@ final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  /// Lets the thread end once nothing is queued.
-  func shutDown() {
+  /// Lets the threads end once nothing is queued.
+  package func shutDown() {
     monitor.locked {
       isShutDown = true
       monitor.signalAll()
     }
   }
 
+  /// Returns when the threads have let go of everything they ran; after `shutDown`, and not from one of them.
+  package func waitUntilEnded() { monitor.locked { while runningThreads > 0 { monitor.wait() } } }
+
   private func runJobs() {
     while let job = nextJob() { job.runSynchronously(on: asUnownedTaskExecutor()) }
+    monitor.locked {
+      runningThreads -= 1
+      monitor.signalAll()
+    }
   }
 
   private func nextJob() -> UnownedJob? {

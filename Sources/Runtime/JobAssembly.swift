@@ -7,6 +7,7 @@ import State
 import StreamModel
 import Synchronization
 import Topology
+import Views
 
 /// A subtask ready to run on its thread.
 ///
@@ -29,8 +30,9 @@ final class JobAssembly: Sendable {
   private let inboxes: [[Inbox]]
   let checkpoints: CheckpointDriver
   private let store: StateStore?
+  private let views: ViewSet
 
-  init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
+  init(_ plan: LogicalPlan, options: JobOptions, views: ViewSet) throws(JobError) {
     let graph = ExecutionGraphBuilder.build(plan)
     let sources = graph.stages.enumerated().compactMap { index, stage in stage.source.map { (index, $0) } }
     var readers: [any SourceReader] = []
@@ -41,13 +43,17 @@ final class JobAssembly: Sendable {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
     let progress = JobProgress(graph, restored: start.manifest?.counters)
+    views.begin(
+      spillFolder: start.storage.directory, lastCheckpoint: start.lastID, restored: start.manifest?.id)
     let store = try JobAssembly.store(plan, graph, start)
+    if let store { views.publish(store.backend.makeReader(), checkpoint: start.manifest?.id ?? 0, isNew: false) }
     let checkpoints = CheckpointDriver(
-      JobAssembly.settings(plan, graph, progress.base), storage: start.storage, store: store, lastID: start.lastID,
+      JobAssembly.settings(plan, graph, progress.base, store, views), storage: start.storage, store: store,
+      lastID: start.lastID,
       restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
-      checkpoints: checkpoints, start: start, store: store)
+      checkpoints: checkpoints, start: start, store: store, views: views)
     do {
       runnables = try builder.buildAll() + [Runnable(name: "checkpoints") { try checkpoints.run() }]
     } catch {
@@ -58,6 +64,7 @@ final class JobAssembly: Sendable {
     self.progress = progress
     self.checkpoints = checkpoints
     self.store = store
+    self.views = views
     restoredFrom = start.manifest?.id
     lastCheckpoint = start.lastID
     notices = start.notices
@@ -111,7 +118,8 @@ final class JobAssembly: Sendable {
   }
 
   private static func settings(
-    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ counted: CheckpointManifest.Counters
+    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ counted: CheckpointManifest.Counters, _ store: StateStore?,
+    _ views: ViewSet
   ) -> CheckpointDriver.Settings {
     let sourceCount = graph.stages.filter { $0.source != nil }.count
     let subtasks = graph.stages.reduce(0) { $0 + ($1.source == nil ? $1.parallelism : 0) }
@@ -123,7 +131,16 @@ final class JobAssembly: Sendable {
         timeoutMilliseconds: plan.checkpoint.timeoutMilliseconds,
         minPauseMilliseconds: plan.checkpoint.minPauseMilliseconds),
       signatures: graph.stateSignatures, counted: counted,
-      commit: { (parts) throws(ConnectorError) in try JobStart.commit(parts, plan) })
+      commit: { (parts) throws(ConnectorError) in try JobStart.commit(parts, plan) },
+      committed: { id in
+        if let store, !plan.views.isEmpty { views.publish(store.backend.makeReader(), checkpoint: id, isNew: true) }
+      })
+  }
+
+  /// Lets go of the state, as do the views' readers, so that another attempt can open it.
+  func closeState() {
+    views.end()
+    store?.close()
   }
 
   /// Ends every wait of every subtask.
@@ -145,6 +162,7 @@ struct SubtaskBuilder {
   let checkpoints: CheckpointDriver
   let start: JobStart
   let store: StateStore?
+  let views: ViewSet
   /// Number of the next participant in checkpoints.
   private var nextParticipant = 0
   private(set) var inboxes: [[Inbox]] = []
@@ -155,9 +173,10 @@ struct SubtaskBuilder {
   init(
     plan: LogicalPlan, options: JobOptions, graph: ExecutionGraph, coordinators: [Int: SourceCoordinator],
     progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart,
-    store: StateStore?
+    store: StateStore?, views: ViewSet
   ) {
     self.store = store
+    self.views = views
     self.checkpoints = checkpoints
     self.start = start
     self.plan = plan
@@ -177,7 +196,10 @@ struct SubtaskBuilder {
         channels += graph.channelCount(of: graph.edges[edge])
       }
       if index == graph.deadLetterStage { channels = deadLetterChannelCount }
-      inboxes.append(stage.source == nil ? (0..<stage.parallelism).map { _ in Inbox(channelCount: channels) } : [])
+      inboxes.append(
+        stage.source == nil
+          ? (0..<stage.parallelism).map { _ in Inbox(channelCount: channels, progress: progress.stages[index]) }
+          : [])
     }
   }
 
@@ -279,6 +301,7 @@ struct SubtaskBuilder {
     case .step(let step): output.port.flatMap { step.ports[$0] } ?? step.outputSchema
     case .union(let schema), .sort(let schema, _): schema
     case .sink(let sink): sink.schema
+    case .view(let view, _): view.schema
     }
   }
 
@@ -324,6 +347,7 @@ struct SubtaskBuilder {
     case .step(let step): .apply(OperatorFactory.make(step))
     case .union: .apply(OperatorFactory.makeUnion())
     case .sort(let schema, let key): .apply(OperatorFactory.makeSort(schema, key: key))
+    case .view(let view, _): views[view.name].map { .apply(ViewOperator($0)) } ?? .passThrough
     case .sink(let sink):
       .write(
         sink.connector.makeWriter(

@@ -3,6 +3,7 @@ import Connectors
 import State
 import StreamModel
 import Topology
+import Views
 
 /// Where a run begins.
 package enum StartPoint: Hashable, Sendable {
@@ -153,6 +154,7 @@ extension ExecutionGraph.Node {
     switch body {
     case .source, .sink, .union: nil
     case .sort: "sort"
+    case .view: ViewDefinition.role
     case .step(let step):
       switch step.operation {
       case .filter, .project: nil
@@ -167,6 +169,7 @@ extension ExecutionGraph.Node {
   fileprivate var stateAccess: StateAccess {
     switch body {
     case .source, .sink, .union, .sort: .sweeps
+    case .view: .lookups
     case .step(let step):
       if case .aggregate(let spec) = step.operation, spec.window.isSwept, spec.keepsPartials {
         .sweeps

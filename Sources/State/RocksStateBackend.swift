@@ -61,6 +61,27 @@ package final class RocksStateBackend: StateBackend {
   package func size(family: String) -> (bytes: Int, entries: Int) { database.size(family: family) }
 
   package var memoryBytes: Int { database.memoryBytes }
+
+  package func makeReader() -> any StateSnapshotReader { RocksStateReader(RocksSnapshot(of: database)) }
+}
+
+/// A snapshot of the database.
+private final class RocksStateReader: StateSnapshotReader {
+  private let snapshot: RocksSnapshot
+
+  init(_ snapshot: RocksSnapshot) { self.snapshot = snapshot }
+
+  func get(family: String, key: [UInt8]) throws(StateError) -> [UInt8]? {
+    do { return try snapshot.get(family: family, key: key) } catch { throw .storage(error.description) }
+  }
+
+  func makeCursor(family: String, from: [UInt8], to: [UInt8]) throws(StateError) -> any StateCursor {
+    do {
+      return RocksStateCursor(try snapshot.makeCursor(family: family, from: from, to: to))
+    } catch {
+      throw .storage(error.description)
+    }
+  }
 }
 
 /// A run that becomes an SST file.

@@ -1,0 +1,72 @@
+import Hummingbird
+import HummingbirdCore
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// A whole runner: its topologies, and the HTTP server in front of them.
+package final class RunnerService: Sendable {
+  package struct Settings: Sendable {
+    package var directory: String
+    package var host: String
+    package var port: Int
+    /// For `${NAME}` in topologies.
+    package var environment: [String: String]
+
+    package init(directory: String, host: String, port: Int, environment: [String: String]) {
+      self.directory = directory
+      self.host = host
+      self.port = port
+      self.environment = environment
+    }
+  }
+
+  /// Most connections at a time; more wait in the system's queue.
+  static let maxConnections = 16_384
+
+  private let settings: Settings
+  private let logger: Logger
+  private let runner: Runner
+  private let bell = ChangeBell()
+  private let api: API
+  private let group = Mutex<ServiceGroup?>(nil)
+
+  package init(_ settings: Settings, logger: Logger) throws {
+    self.settings = settings
+    self.logger = logger
+    runner = try Runner(directory: settings.directory, environment: settings.environment, logger: logger)
+    api = API(
+      runner: runner, bell: bell, tokens: try PersonalTokens(file: settings.directory + "/mask.key"))
+  }
+
+  /// Runs until SIGTERM or SIGINT: then every job takes its last checkpoint. `onRunning` is told the port.
+  package func run(onRunning: @escaping @Sendable (Int) async -> Void) async throws {
+    let responder = WebResponder(table: EndpointTable(api.endpoints), gate: Gate())
+    let server = Application(
+      responder: responder,
+      configuration: ApplicationConfiguration(
+        address: .hostname(settings.host, port: settings.port), serverName: "weir", backlog: 1024,
+        availableConnectionsDelegate: MaximumAvailableConnections(RunnerService.maxConnections, logger: logger)),
+      onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) }, logger: logger)
+    defer { api.readers.shutDown() }
+    // Ended in the reverse order, one after another: the server waits for its clients, whose streams the bell ends.
+    let group = ServiceGroup(
+      configuration: ServiceGroupConfiguration(
+        services: [runner, server, BellService(bell: bell)], gracefulShutdownSignals: [.sigterm, .sigint],
+        logger: logger))
+    self.group.withLock { $0 = group }
+    try await group.run()
+  }
+
+  /// Stops as a signal does.
+  package func stop() async { await group.withLock({ $0 })?.triggerGracefulShutdown() }
+}
+
+/// The bell as a service: when the runner is to stop it ends the streams of those who follow views, for which the server would wait.
+private struct BellService: Service {
+  let bell: ChangeBell
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown { await bell.run() }
+  }
+}
