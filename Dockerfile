@@ -2,13 +2,13 @@
 FROM swift:6.3-bookworm AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      g++ libsimdjson-dev librocksdb-dev zlib1g-dev libzstd-dev tzdata \
+      g++ libsimdjson-dev librocksdb-dev libcurl4-openssl-dev zlib1g-dev libzstd-dev tzdata \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
-RUN swift build -c release --product weir \
+RUN swift build -c release --static-swift-stdlib -Xlinker -lcurl --product weir \
  && install -D "$(swift build -c release --show-bin-path)/weir" /out/weir
 
 FROM swift:6.3-bookworm-slim

@@ -44,7 +44,7 @@ let package = Package(
     module("Operators", ["StreamModel", "Expressions", "State"]),
     module("Views", ["StreamModel", "Formats", "State", "Operators"]),
     module("Checkpoint", ["StreamModel", "State"]),
-    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats"]),
+    module("Connectors", ["CGlibc", "StreamModel", "Expressions", "Formats", "Operators"]),
     module(
       "Topology",
       ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", .product(name: "Yams", package: "Yams")]),
@@ -78,14 +78,20 @@ let package = Package(
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport"]),
     tests("ViewsTests", ["Views", "State", "Operators", "Formats", "StreamModel", "TestSupport"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
-    tests("ConnectorsTests", ["Connectors", "Formats", "StreamModel"]),
+    tests("ConnectorsTests", ["Connectors", "Formats", "Operators", "StreamModel"]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
       "RuntimeTests",
-      ["Runtime", "Topology", "Operators", "Connectors", "Checkpoint", "Views", "StreamModel", "TestSupport"]),
+      [
+        "Runtime", "Topology", "Expressions", "Operators", "Connectors", "Checkpoint", "Views", "StreamModel",
+        "TestSupport",
+      ]),
     tests(
       "ServiceTests",
-      ["Service", "Views", "Topology", "Runtime", "StreamModel", .product(name: "Logging", package: "swift-log")]),
+      [
+        "Service", "Views", "Topology", "Runtime", "StreamModel", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "JWTKit", package: "jwt-kit"), .product(name: "Logging", package: "swift-log"),
+      ]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
     tests("EndToEndTests", []),
   ],

@@ -10,11 +10,11 @@ package struct StateFiles: Sendable {
     known = Dictionary(restored.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// The files in `folder`, all durable.
+  /// The files in `folder`, all durable; none where it is not there, which is what a job without state leaves.
   package mutating func list(_ folder: String) throws(CheckpointError) -> [CheckpointManifest.File] {
+    newBytes = 0
     guard CheckpointFiles.exists(folder) else { return [] }
     var files: [CheckpointManifest.File] = []
-    newBytes = 0
     for name in try CheckpointFiles.names(in: folder).sorted() {
       let path = folder + "/" + name
       let isImmutable = name.hasSuffix(".sst")

@@ -13,6 +13,11 @@ struct RecordArea {
   }
 }
 
+extension RecordArea {
+  /// The records of `partials`, to be read only.
+  init(_ partials: PartialAggregates) { self.init(base: partials.records.base, stride: partials.strideBytes) }
+}
+
 /// Gives out offsets in a record: 8-byte words, and single-byte flags packed into words of their own.
 struct RecordLayout {
   private(set) var stride = 0

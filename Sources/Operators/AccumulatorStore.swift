@@ -99,6 +99,17 @@ final class AccumulatorStore {
     for (mine, theirs) in zip(all, other.all) { mine.merge(records, pairs, from: theirs, other.records) }
   }
 
+  /// Combines records of this plan, which refer to nothing outside them, into slots of this store.
+  func merge(_ pairs: SlotPairs, _ area: RecordArea) {
+    for accumulator in all { accumulator.merge(records, pairs, from: accumulator, area) }
+  }
+
+  /// Forgets all records, which must be flat, keeping the memory.
+  func removeAll() {
+    precondition(isFlat, "records that refer to something are released one by one")
+    slotCount = 0
+  }
+
   func merge(_ source: Int32, into target: Int32) {
     withUnsafePointer(to: source) { source in
       withUnsafePointer(to: target) { merge(SlotPairs(targets: $0, sources: source, count: 1), from: self) }

@@ -46,6 +46,13 @@ final class AggregateOverflowGuard {
     return isSafe
   }
 
+  /// `partials` are added; `PartialAggregator` combines only rows whose sums cannot overflow.
+  func note(_ partials: PartialAggregates, count: Int) {
+    let area = RecordArea(partials)
+    for index in sums.indices { sums[index].bound += sums[index].accumulator.magnitude(area, slotCount: count) }
+    rowsSinceCount += partials.rowCount
+  }
+
   /// For each summing call, at least the sum of the absolute values of what has left memory.
   var spilled: [Double] {
     get { sums.map(\.spilled) }

@@ -29,6 +29,24 @@ final class GroupStore {
     return selection
   }
 
+  /// Combines aggregates of rows that `partials` stands for into the groups of those rows; the selection's slots are valid until
+  /// the next call.
+  func merge(
+    _ rows: UnsafePointer<Int32>, count: Int, _ keys: KeyBatch, _ partials: PartialAggregates
+  ) -> RowSelection {
+    let slots = slots.reserve(count)
+    table.assign(keys, rows: rows, count: count, slots: slots)
+    accumulators.grow(to: table.slotCount)
+    accumulators.merge(SlotPairs(targets: slots, sources: rows, count: count), RecordArea(partials))
+    return RowSelection(rows: rows, slots: slots, count: count)
+  }
+
+  /// Forgets all groups, keeping the memory.
+  func removeAll() {
+    table.removeAll()
+    accumulators.removeAll()
+  }
+
   /// The slot of `key`, made where there is none.
   func insert(_ key: UnsafeRawBufferPointer, hash: UInt64) -> Int32 {
     let slot = table.insert(key, hash: hash)

@@ -70,6 +70,17 @@ final class GroupTable {
     free(arena)
   }
 
+  /// Forgets all keys, keeping the memory.
+  func removeAll() {
+    if slotCount == 0 { return }
+    buckets.update(repeating: 0, count: bucketCount)
+    count = 0
+    slotCount = 0
+    arenaWords = 0
+    garbageWords = 0
+    freeSlots.removeAll(keepingCapacity: true)
+  }
+
   var sizeBytes: Int { bucketCount * 8 + locationCapacity * 8 + arenaCapacityWords * 8 + freeSlots.count * 4 }
 
   /// The slot of each row's key, in `slots[i]` for row `rows[i]`; keys not seen before get one.
@@ -90,6 +101,23 @@ final class GroupTable {
       let key = keys.key(row)
       if slot >= 0, matches(Int(slot), key) { continue }
       slots[index] = insert(key, hash: keys.hashes[row])
+    }
+  }
+
+  /// The slot of each of the first `count` keys, or −1. Only reads: several threads may ask a table that nobody changes.
+  func find(_ keys: KeyBatch, count: Int, slots: UnsafeMutablePointer<Int32>) {
+    let buckets = buckets
+    let mask = bucketCount &- 1
+    for row in 0..<count {
+      let tag = UInt32(truncatingIfNeeded: keys.hashes[row])
+      let bucket = buckets[Int(tag) & mask]
+      slots[row] = UInt32(truncatingIfNeeded: bucket >> 32) == tag ? Int32(truncatingIfNeeded: bucket) &- 1 : -1
+    }
+    for row in 0..<count {
+      let slot = slots[row]
+      let key = keys.key(row)
+      if slot >= 0, matches(Int(slot), key) { continue }
+      slots[row] = self.slot(of: key, hash: keys.hashes[row])
     }
   }
 

@@ -22,6 +22,8 @@ package protocol OperatorOutput: AnyObject {
   func emit(_ batch: RecordBatch)
   /// Counts rows on a side port and hands them to whatever reads it.
   func emit(_ batch: RecordBatch, on port: SidePort)
+  /// Like `emit(_:on:)`, with a reason for each row, for the dead letters that they may become.
+  func emit(_ batch: RecordBatch, on port: SidePort, reasons: [String])
   /// Whether anything reads `port`. If not, `count` does instead of `emit`, without building a batch.
   func isRead(_ port: SidePort) -> Bool
   func count(_ rows: Int, on port: SidePort)
@@ -32,6 +34,7 @@ package protocol OperatorOutput: AnyObject {
 }
 
 extension OperatorOutput {
+  package func emit(_ batch: RecordBatch, on port: SidePort, reasons: [String]) { emit(batch, on: port) }
   package func failResults(_ batch: RecordBatch, _ failures: [RowFailure]) { fail(batch, failures) }
 }
 
@@ -41,6 +44,10 @@ package enum OperatorError: Error, Equatable, Sendable {
   case state(String)
   /// The job ends while the operator waits for its state.
   case cancelled
+  /// A row that the step cannot serve, where it says that this ends the job (`missing: fail`).
+  case row(String)
+  /// Something outside does not answer, where the step says that this ends the job; it may answer later.
+  case unavailable(String)
 }
 
 extension OperatorError {

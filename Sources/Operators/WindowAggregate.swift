@@ -80,6 +80,7 @@ final class WindowAggregate: StreamOperator {
   }
 
   func process(_ batch: RecordBatch, input: Int, to output: any OperatorOutput) throws(OperatorError) {
+    if let partials = batch.partials { return try take(partials, batch, to: output) }
     var failures = inputs.evaluate(batch)
     encoder.encode(batch)
     let paneOf = paneOfRow.reserve(batch.count)
@@ -91,6 +92,20 @@ final class WindowAggregate: StreamOperator {
     }
     if !failures.isEmpty { output.fail(batch, failures) }
     if !isUniform { divertLate(batch, paneOf, to: output) }
+    try giveLateResults(to: output)
+  }
+
+  /// Works on rows that `PartialAggregator` combined: none fails, none is behind, none can overflow a sum.
+  private func take(
+    _ partials: PartialAggregates, _ batch: RecordBatch, to output: any OperatorOutput
+  ) throws(OperatorError) {
+    encoder.encode(batch)
+    let paneOf = paneOfRow.reserve(batch.count)
+    var failures: [RowFailure] = []
+    let isUniform = assign(batch, paneOf, &failures)
+    precondition((0..<batch.count).allSatisfy { paneOf[$0] >= 0 }, "rows that fail or are behind are not combined")
+    overflowGuard.note(partials, count: batch.count)
+    isUniform ? try aggregateAll(batch, paneOf[0]) : try aggregate(batch, paneOf)
     try giveLateResults(to: output)
   }
 
@@ -267,7 +282,13 @@ final class WindowAggregate: StreamOperator {
     _ rows: UnsafePointer<Int32>, count: Int, _ pane: WindowPane, _ batch: RecordBatch
   ) throws(OperatorError) {
     if pane.hasSpilled, !keepsPartials { try load(rows, count: count, KeyBatch(encoder), into: pane) }
-    let selection = pane.store.update(rows, count: count, KeyBatch(encoder), inputs)
+    let keys = KeyBatch(encoder)
+    let selection =
+      if let partials = batch.partials {
+        pane.store.merge(rows, count: count, keys, partials)
+      } else {
+        pane.store.update(rows, count: count, keys, inputs)
+      }
     pane.dirty.mark(selection, below: pane.store.table.slotCount)
     if tracksEarly { pane.changed.mark(selection) }
     guard pane.isLate else { return }

@@ -34,6 +34,8 @@ final class CheckpointDriver: @unchecked Sendable {
   private var participantsLeft: Int
   private var isComplete = true
   private var isAborted = false
+  /// No checkpoint follows: output that is still handed in belongs to none.
+  private var isGivenUp = false
   private var failure: String?
   private var lastFailure: String?
   private var last: CommittedCheckpoint?
@@ -101,7 +103,7 @@ final class CheckpointDriver: @unchecked Sendable {
     monitor.locked {
       // One that was given up is no report of the next, but its output is there and waits for that.
       if machine.isCollecting(id) { reports[participant] = report }
-      uncommitted.append(PendingOutput(participant: participant, isLast: false, parts: report.parts))
+      keepForCommit(PendingOutput(participant: participant, isLast: false, parts: report.parts))
       handle(machine.acknowledge(id, by: participant, now: CheckpointDriver.now()))
     }
   }
@@ -110,13 +112,18 @@ final class CheckpointDriver: @unchecked Sendable {
   func end(_ participant: Int, _ report: SubtaskReport, isComplete: Bool) {
     monitor.locked {
       endReports[participant] = report
-      uncommitted.append(PendingOutput(participant: participant, isLast: true, parts: report.parts))
+      keepForCommit(PendingOutput(participant: participant, isLast: true, parts: report.parts))
       participantsLeft -= 1
       if report.source != nil { openSources -= 1 }
       self.isComplete = self.isComplete && isComplete
       handle(machine.end(participant, now: CheckpointDriver.now()))
       monitor.signalAll()
     }
+  }
+
+  private func keepForCommit(_ output: PendingOutput) {
+    uncommitted.append(output)
+    if isGivenUp { discardUncommitted() }
   }
 
   func abort() {
@@ -305,11 +312,12 @@ final class CheckpointDriver: @unchecked Sendable {
   private func nextCommit() throws -> Commit? {
     try monitor.locked {
       while true {
-        if isAborted {
+        if isAborted || failure != nil {
+          isGivenUp = true
           discardUncommitted()
-          throw Interruption.cancelled
+          guard let failure else { throw Interruption.cancelled }
+          throw JobError.operation(step: "checkpoint", reason: failure)
         }
-        if let failure { throw JobError.operation(step: "checkpoint", reason: failure) }
         if let commit = commitDue {
           commitDue = nil
           return commit

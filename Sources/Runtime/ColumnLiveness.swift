@@ -42,7 +42,7 @@ struct ColumnLiveness {
   private func isDerived(_ step: StepPlan) -> Bool {
     switch step.operation {
     case .aggregate, .join, .match: true
-    case .filter, .project, .deduplicate: readsDerived.contains(step.name)
+    case .filter, .project, .deduplicate, .lookup: readsDerived.contains(step.name)
     }
   }
 
@@ -69,6 +69,7 @@ struct ColumnLiveness {
     case .aggregate(let spec): left = columnsRead(by: spec)
     case .join: return (Set(0..<step.inputSchema.count), allRight(step))
     case .match(let spec): left = spec.columns
+    case .lookup(let spec, _): left = columnsRead(by: spec, passedOn)
     }
     for port in step.ports.keys where port != .timedOut {
       left.formUnion(outputs[StreamReference(producer: step.name, port: port).description] ?? [])
@@ -88,6 +89,15 @@ struct ColumnLiveness {
       case .column(let column): if passedOn.contains(index) { read.insert(column) }
       case .expression(let expression): read.formUnion(expression.columns)
       }
+    }
+    return read
+  }
+
+  private func columnsRead(by spec: LookupSpec, _ passedOn: Set<Int>) -> Set<Int> {
+    var read = Set(spec.key)
+    if let asOf = spec.asOf { read.insert(asOf.column) }
+    for (index, item) in spec.items.enumerated() where passedOn.contains(index) {
+      if case .input(let column) = item { read.insert(column) }
     }
     return read
   }

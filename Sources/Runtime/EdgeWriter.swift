@@ -1,3 +1,4 @@
+import Operators
 import StreamModel
 
 /// The sending end of an edge in one subtask: partitions batches and puts them into the receivers' inboxes.
@@ -13,15 +14,18 @@ final class EdgeWriter {
   private let readsAll: Bool
   private let isBuffered: Bool
   private let encoder: KeyEncoder?
+  /// Combines rows of a key before they are sent; nil where the receiver needs them one by one.
+  private let combiner: PartialAggregator?
+  private let keyColumns: Set<Int>
   private var partitioner: KeyPartitioner
   private var pending: [(target: Int, element: StreamElement)] = []
   private var turn = 0
   private(set) var watermark = EventTimes.minimum
 
-  /// `channel` is this sender's channel in every receiver's inbox.
+  /// `channel` is this sender's channel in every receiver's inbox; `combines` the aggregate whose rows may be combined.
   init(
     inboxes: [Inbox], channel: Int, distribution: ExecutionGraph.Distribution, columns: Set<Int>, columnCount: Int,
-    isBuffered: Bool
+    isBuffered: Bool, combines: AggregateSpec? = nil
   ) {
     self.inboxes = inboxes
     self.channel = channel
@@ -30,10 +34,14 @@ final class EdgeWriter {
     readsAll = columns.count == columnCount
     self.isBuffered = isBuffered
     partitioner = KeyPartitioner(parallelism: inboxes.count)
+    // One receiver takes all rows as they are, keys unencoded.
+    combiner = inboxes.count > 1 ? combines.flatMap { PartialAggregator($0) } : nil
     if case .key(let key) = distribution, inboxes.count > 1 {
       encoder = KeyEncoder(keyColumns: key)
+      keyColumns = Set(key)
     } else {
       encoder = nil
+      keyColumns = []
     }
   }
 
@@ -59,17 +67,33 @@ final class EdgeWriter {
   private func writeByKey(_ batch: RecordBatch, _ key: [Int]) throws(Interruption) {
     guard let encoder else { return try send(.batch(batch), to: 0) }
     encoder.encode(batch)
-    let hashes = Memory(capacityBytes: batch.count * 8)
-    hashes.base.copyMemory(from: encoder.hashes, byteCount: batch.count * 8)
-    let keyed = RecordBatch(
-      schema: batch.schema, columns: batch.columns, count: batch.count, eventTimes: batch.eventTimes,
-      stamps: batch.stamps, origin: batch.origin,
-      keyHashes: KeyHashes(columns: key, hashes: Column(type: .int64, count: batch.count, values: hashes)))
+    if let combiner, let groups = combiner.combine(batch, encoder) {
+      return try write(groups, combiner, batch.with(hashes(encoder.hashes, of: key, count: batch.count)))
+    }
+    let keyed = batch.with(hashes(encoder.hashes, of: key, count: batch.count))
     partitioner.partition(encoder.hashes, count: batch.count)
     for target in inboxes.indices {
       let rows = partitioner.rows(of: target)
       if !rows.isEmpty { try send(.batch(keyed.gather(rows, compact: true)), to: target) }
     }
+  }
+
+  /// Sends each receiver the groups that belong to it.
+  private func write(
+    _ groups: PartialAggregator.Groups, _ combiner: PartialAggregator, _ keyed: RecordBatch
+  ) throws(Interruption) {
+    partitioner.partition(groups.hashes, count: groups.count)
+    for target in inboxes.indices {
+      let positions = partitioner.rows(of: target)
+      if positions.isEmpty { continue }
+      try send(.batch(combiner.batch(of: positions, groups, from: keyed, key: keyColumns)), to: target)
+    }
+  }
+
+  private func hashes(_ hashes: UnsafePointer<UInt64>, of key: [Int], count: Int) -> KeyHashes {
+    let memory = Memory(capacityBytes: count * 8)
+    memory.base.copyMemory(from: hashes, byteCount: count * 8)
+    return KeyHashes(columns: key, hashes: Column(type: .int64, count: count, values: memory))
   }
 
   /// Sends a watermark to every receiver if it is higher than the last.

@@ -83,4 +83,14 @@ struct ExecutionGraph {
     let stage = stages[edge.from.stage]
     return stage.source == nil ? stage.parallelism : 1
   }
+
+  /// The aggregate whose rows may be combined before they go over `edge`; nil where they are sent one by one. Only rows of a
+  /// source say by their stamps that they are not behind.
+  func combinedAggregate(of edge: Edge) -> AggregateSpec? {
+    guard stages[edge.from.stage].source != nil, case .key = edge.distribution,
+      case .step(let step) = stages[edge.toStage].nodes[edge.toNode].body,
+      case .aggregate(let spec) = step.operation
+    else { return nil }
+    return spec
+  }
 }

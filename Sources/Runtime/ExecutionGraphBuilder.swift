@@ -42,7 +42,7 @@ struct ExecutionGraphBuilder {
 
   private mutating func add(_ step: StepPlan) {
     switch step.operation {
-    case .filter, .project: addChained(step)
+    case .filter, .project, .lookup: addChained(step)
     case .deduplicate(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true)
     case .aggregate(let spec):
       addKeyed(step, key: spec.key, isOrderSensitive: spec.isOrderSensitive)
@@ -214,7 +214,7 @@ struct ExecutionGraphBuilder {
     switch step.operation {
     case .aggregate(let spec): count = spec.key.count
     case .match(let spec): count = spec.key.count
-    case .filter, .project, .deduplicate, .join: return nil
+    case .filter, .project, .deduplicate, .join, .lookup: return nil
     }
     // An aggregate's and a match's columns begin with their key.
     return count > 0 && Set(0..<count).isSubset(of: view.key) ? Array(0..<count) : nil

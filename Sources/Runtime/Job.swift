@@ -10,6 +10,8 @@ package struct JobOptions: Sendable {
   /// Bytes of input that are read and decoded as one piece.
   package var chunkBytes = 1 << 20
   package var from = StartPoint.beginning
+  /// Called, from any thread, with what somebody should know while the job runs.
+  package var notice: @Sendable (String) -> Void = { _ in }
   package init() {}
 }
 

@@ -31,9 +31,11 @@ final class JobAssembly: Sendable {
   let checkpoints: CheckpointDriver
   private let store: StateStore?
   private let views: ViewSet
+  private let tables: LookupTables
 
   init(_ plan: LogicalPlan, options: JobOptions, views: ViewSet) throws(JobError) {
     let graph = ExecutionGraphBuilder.build(plan)
+    tables = try LookupTables(plan, notice: options.notice)
     let sources = graph.stages.enumerated().compactMap { index, stage in stage.source.map { (index, $0) } }
     var readers: [any SourceReader] = []
     for (_, source) in sources { readers.append(try JobAssembly.open(source)) }
@@ -42,7 +44,7 @@ final class JobAssembly: Sendable {
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
-    let progress = JobProgress(graph, restored: start.manifest?.counters)
+    let progress = JobProgress(graph, restored: start.manifest?.counters, lookups: tables.counters)
     views.begin(
       spillFolder: start.storage.directory, lastCheckpoint: start.lastID, restored: start.manifest?.id)
     let store = try JobAssembly.store(plan, graph, start)
@@ -53,7 +55,7 @@ final class JobAssembly: Sendable {
       restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
-      checkpoints: checkpoints, start: start, store: store, views: views)
+      checkpoints: checkpoints, start: start, store: store, views: views, tables: tables)
     do {
       runnables = try builder.buildAll() + [Runnable(name: "checkpoints") { try checkpoints.run() }]
     } catch {
@@ -110,7 +112,7 @@ final class JobAssembly: Sendable {
     do {
       let backend = try RocksStateBackend(
         directory: start.storage.liveDirectory, families: families, blockCacheBytes: budget.blockCacheBytes,
-        writeBufferBytes: budget.writeBufferBytes)
+        writeBufferBytes: budget.writeBufferBytes, isRestored: start.manifest?.files.isEmpty == false)
       return StateStore(backend: backend, budget: budget, lastCheckpoint: start.lastID)
     } catch {
       throw .operation(step: "state", reason: "\(start.storage.liveDirectory): \(error)")
@@ -148,6 +150,7 @@ final class JobAssembly: Sendable {
     for coordinator in coordinators { coordinator.close() }
     for inbox in inboxes.joined() { inbox.close() }
     store?.close()
+    tables.close()
     checkpoints.abort()
   }
 }
@@ -163,6 +166,7 @@ struct SubtaskBuilder {
   let start: JobStart
   let store: StateStore?
   let views: ViewSet
+  let tables: LookupTables
   /// Number of the next participant in checkpoints.
   private var nextParticipant = 0
   private(set) var inboxes: [[Inbox]] = []
@@ -173,10 +177,11 @@ struct SubtaskBuilder {
   init(
     plan: LogicalPlan, options: JobOptions, graph: ExecutionGraph, coordinators: [Int: SourceCoordinator],
     progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart,
-    store: StateStore?, views: ViewSet
+    store: StateStore?, views: ViewSet, tables: LookupTables
   ) {
     self.store = store
     self.views = views
+    self.tables = tables
     self.checkpoints = checkpoints
     self.start = start
     self.plan = plan
@@ -290,7 +295,7 @@ struct SubtaskBuilder {
       writers[index] = EdgeWriter(
         inboxes: inboxes[edge.toStage], channel: firstChannel[index] + (isBuffered ? 0 : subtask),
         distribution: edge.distribution, columns: edge.columns, columnCount: schema(of: edge.from).count,
-        isBuffered: isBuffered)
+        isBuffered: isBuffered, combines: graph.combinedAggregate(of: edge))
     }
     return writers
   }
@@ -344,7 +349,7 @@ struct SubtaskBuilder {
   private func work(of node: ExecutionGraph.Node, _ stage: Int, _ subtask: Int) -> ChainNode.Work {
     switch node.body {
     case .source: .passThrough
-    case .step(let step): .apply(OperatorFactory.make(step))
+    case .step(let step): .apply(OperatorFactory.make(step, tables: tables))
     case .union: .apply(OperatorFactory.makeUnion())
     case .sort(let schema, let key): .apply(OperatorFactory.makeSort(schema, key: key))
     case .view(let view, _): views[view.name].map { .apply(ViewOperator($0)) } ?? .passThrough

@@ -13,6 +13,8 @@ package final class JobProgress: Sendable {
   /// By stage and subtask; a source's workers share one set.
   private let counters: [[[NodeCounters]]]
   private let nodes: [Node]
+  /// What lookups have counted since this attempt began, by step.
+  package let lookups: [(step: String, counters: LookupCounters)]
 
   private struct Node {
     let identity: CountedNode
@@ -29,7 +31,11 @@ package final class JobProgress: Sendable {
   }
 
   /// `restored`: what the checkpoint that the job goes on from had counted.
-  init(_ graph: ExecutionGraph, restored: CheckpointManifest.Counters? = nil, now: Int64 = Clock.wallMilliseconds()) {
+  init(
+    _ graph: ExecutionGraph, restored: CheckpointManifest.Counters? = nil,
+    lookups: [(step: String, counters: LookupCounters)] = [], now: Int64 = Clock.wallMilliseconds()
+  ) {
+    self.lookups = lookups
     stages = graph.stages.map { StageProgress(name: $0.name, parallelism: $0.parallelism) }
     countedSince = restored?.since ?? now
     counters = graph.stages.indices.map { stage in
@@ -124,6 +130,7 @@ extension ExecutionGraph.Node {
       case .aggregate: .aggregate
       case .join: .join
       case .match: .match
+      case .lookup: .lookup
       }
     case .union, .sort: nil
     case .sink: .sink

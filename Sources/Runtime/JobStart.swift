@@ -157,7 +157,7 @@ extension ExecutionGraph.Node {
     case .view: ViewDefinition.role
     case .step(let step):
       switch step.operation {
-      case .filter, .project: nil
+      case .filter, .project, .lookup: nil
       case .deduplicate: "deduplicate"
       case .aggregate: "aggregate"
       case .join: "join"

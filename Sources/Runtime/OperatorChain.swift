@@ -176,7 +176,7 @@ final class ChainNode: OperatorOutput {
 
   func receive(_ batch: RecordBatch, input: Int) {
     guard failure.error == nil else { return }
-    counters.rowsIn.add(batch.count, ordering: .relaxed)
+    counters.rowsIn.add(batch.rowCount, ordering: .relaxed)
     switch work {
     case .passThrough: emit(batch)
     case .apply(let worker): attempt { () throws(OperatorError) in try worker.process(batch, input: input, to: self) }
@@ -256,6 +256,9 @@ final class ChainNode: OperatorOutput {
     do { return try body() } catch {
       switch error {
       case .state(let reason): throw JobError.operation(step: name, reason: reason)
+      case .row(let reason): throw JobError.row(step: name, reason: reason)
+      case .unavailable(let reason):
+        throw JobError.connector(ConnectorError("steps.\(name): \(reason)", isRetriable: true))
       case .cancelled: throw Interruption.cancelled
       }
     }
@@ -273,6 +276,13 @@ final class ChainNode: OperatorOutput {
     if let readers = targets[port] { return deliver(batch, readers) }
     guard port == .late || port == .missing else { return }
     let failures = (0..<batch.count).map { RowFailure(row: $0, reason: "\(port.rawValue): \(ChainNode.reason(port))") }
+    report(batch, failures, port: port.rawValue)
+  }
+
+  func emit(_ batch: RecordBatch, on port: SidePort, reasons: [String]) {
+    guard targets[port] == nil, port == .late || port == .missing else { return emit(batch, on: port) }
+    counters.add(batch.count, to: port)
+    let failures = reasons.enumerated().map { RowFailure(row: $0, reason: "\(port.rawValue): \($1)") }
     report(batch, failures, port: port.rawValue)
   }
 

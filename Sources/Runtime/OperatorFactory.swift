@@ -4,7 +4,8 @@ import Topology
 
 /// Makes the operator of a step.
 enum OperatorFactory {
-  static func make(_ step: StepPlan) -> any StreamOperator {
+  /// - Parameter tables: The tables of lookups, by step.
+  static func make(_ step: StepPlan, tables: LookupTables) -> any StreamOperator {
     switch step.operation {
     case .filter(let condition): FilterOperator(condition)
     case .project(let spec): ProjectOperator(spec)
@@ -12,6 +13,7 @@ enum OperatorFactory {
     case .aggregate(let spec): AggregateOperator.make(spec)
     case .join(let spec): JoinOperator(spec)
     case .match(let spec): MatchOperator(spec)
+    case .lookup(let spec, _): LookupOperator(spec, table: tables[step.name])
     }
   }
 

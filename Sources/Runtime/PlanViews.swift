@@ -47,7 +47,7 @@ private enum RestingViews {
       }
       let backend = try RocksStateBackend(
         directory: path, families: Dictionary(families) { first, _ in first }, blockCacheBytes: cacheBytes,
-        writeBufferBytes: cacheBytes)
+        writeBufferBytes: cacheBytes, isRestored: true)
       return (backend.makeReader(), id)
     } catch let error as StateError {
       throw error

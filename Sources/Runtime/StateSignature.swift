@@ -77,7 +77,7 @@ extension ExecutionGraph {
   private static func aspects(of step: StepPlan) -> [(name: String, value: String)] {
     let input = step.inputSchema
     switch step.operation {
-    case .filter, .project: return []
+    case .filter, .project, .lookup: return []
     case .deduplicate(let spec):
       return [
         ("operation", "deduplicate"), ("key", input.names(spec.key)), ("within", "\(spec.withinMilliseconds) ms"),

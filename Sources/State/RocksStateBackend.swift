@@ -3,25 +3,44 @@ import StreamModel
 import Synchronization
 
 /// Keyed state in RocksDB: one database a job, one column family an operator.
+///
+/// The database is opened when there is something to read in it or to write to it: the many jobs whose state fits into memory
+/// and is gone at their end never pay for it.
 package final class RocksStateBackend: StateBackend {
-  private let database: RocksDatabase
   private let directory: String
+  private let kinds: [String: RocksFamilyKind]
+  private let limits: RocksLimits
+  private let opened: Mutex<RocksDatabase?>
   private let nextRun = Atomic<Int>(0)
 
-  /// Opens the database in `directory`, or makes it; runs are written beside it.
+  /// Keeps state in `directory`, which is there; runs are written beside it.
+  /// - Parameter isRestored: The directory holds a database, which is opened at once.
   package init(
-    directory: String, families: [String: StateAccess], blockCacheBytes: Int, writeBufferBytes: Int
+    directory: String, families: [String: StateAccess], blockCacheBytes: Int, writeBufferBytes: Int, isRestored: Bool
   ) throws(StateError) {
     self.directory = directory
-    let kinds = families.mapValues { $0 == .sweeps ? RocksFamilyKind.sweeps : .lookups }
-    do {
-      database = try RocksDatabase(
-        directory: directory, families: kinds,
-        limits: RocksLimits(blockCacheBytes: blockCacheBytes, writeBufferBytes: writeBufferBytes))
-    } catch {
-      throw .storage(error.description)
+    kinds = families.mapValues { $0 == .sweeps ? RocksFamilyKind.sweeps : .lookups }
+    limits = RocksLimits(blockCacheBytes: blockCacheBytes, writeBufferBytes: writeBufferBytes)
+    opened = Mutex(nil)
+    if isRestored { _ = try open() }
+  }
+
+  /// The database, made where there is none yet.
+  private func open() throws(StateError) -> RocksDatabase {
+    try opened.withLock { (database) throws(StateError) in
+      if let database { return database }
+      do throws(RocksError) {
+        let made = try RocksDatabase(directory: directory, families: kinds, limits: limits)
+        database = made
+        return made
+      } catch {
+        throw .storage(error.description)
+      }
     }
   }
+
+  /// The database, if there is anything in it.
+  private var database: RocksDatabase? { opened.withLock { $0 } }
 
   private func attempt<Result>(_ body: () throws(RocksError) -> Result) throws(StateError) -> Result {
     do { return try body() } catch { throw .storage(error.description) }
@@ -29,53 +48,62 @@ package final class RocksStateBackend: StateBackend {
 
   package func makeRun(family: String) throws(StateError) -> any StateRunWriter {
     let number = nextRun.add(1, ordering: .relaxed).newValue
+    let database = try open()
     return try attempt { () throws(RocksError) in
       RocksStateRunWriter(try database.makeRunWriter(family: family, path: "\(directory)/run-\(number).sst"))
     }
   }
 
   package func ingest(_ run: StateRun, family: String) throws(StateError) {
+    let database = try open()
     try attempt { () throws(RocksError) in try database.ingest(run.name, family: family) }
   }
 
   package func deleteRange(family: String, from: [UInt8], to: [UInt8]) throws(StateError) {
+    guard let database else { return }
     try attempt { () throws(RocksError) in try database.deleteRange(family: family, from: from, to: to) }
   }
 
   package func get(family: String, keys: [[UInt8]]) throws(StateError) -> [[UInt8]?] {
-    try attempt { () throws(RocksError) in try database.get(family: family, keys: keys) }
+    guard let database else { return keys.map { _ in nil } }
+    return try attempt { () throws(RocksError) in try database.get(family: family, keys: keys) }
   }
 
   package func makeCursor(
     family: String, from: [UInt8], to: [UInt8], isSweep: Bool
   ) throws(StateError) -> any StateCursor {
-    try attempt { () throws(RocksError) in
+    guard let database else { return NoRows() }
+    return try attempt { () throws(RocksError) in
       RocksStateCursor(try database.makeCursor(family: family, from: from, to: to, isSweep: isSweep))
     }
   }
 
   package func checkpoint(to directory: String) throws(StateError) {
+    guard let database else { return }
     try attempt { () throws(RocksError) in try database.checkpoint(to: directory) }
   }
 
-  package func size(family: String) -> (bytes: Int, entries: Int) { database.size(family: family) }
+  package func size(family: String) -> (bytes: Int, entries: Int) { database?.size(family: family) ?? (0, 0) }
 
-  package var memoryBytes: Int { database.memoryBytes }
+  package var memoryBytes: Int { database?.memoryBytes ?? 0 }
 
-  package func makeReader() -> any StateSnapshotReader { RocksStateReader(RocksSnapshot(of: database)) }
+  package func makeReader() -> any StateSnapshotReader {
+    RocksStateReader(database.map { RocksSnapshot(of: $0) })
+  }
 }
 
-/// A snapshot of the database.
+/// A snapshot of the database; nil where there was nothing in it.
 private final class RocksStateReader: StateSnapshotReader {
-  private let snapshot: RocksSnapshot
+  private let snapshot: RocksSnapshot?
 
-  init(_ snapshot: RocksSnapshot) { self.snapshot = snapshot }
+  init(_ snapshot: RocksSnapshot?) { self.snapshot = snapshot }
 
   func get(family: String, key: [UInt8]) throws(StateError) -> [UInt8]? {
-    do { return try snapshot.get(family: family, key: key) } catch { throw .storage(error.description) }
+    do { return try snapshot?.get(family: family, key: key) } catch { throw .storage(error.description) }
   }
 
   func makeCursor(family: String, from: [UInt8], to: [UInt8]) throws(StateError) -> any StateCursor {
+    guard let snapshot else { return NoRows() }
     do {
       return RocksStateCursor(try snapshot.makeCursor(family: family, from: from, to: to))
     } catch {
@@ -117,4 +145,14 @@ private final class RocksStateCursor: StateCursor {
   func check() throws(StateError) {
     do { try cursor.check() } catch { throw .storage(error.description) }
   }
+}
+
+/// A cursor over a database that has nothing yet.
+private final class NoRows: StateCursor {
+  var isValid: Bool { false }
+  var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+  var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+  func next() {}
+  func seek(_ key: [UInt8]) {}
+  func check() throws(StateError) {}
 }

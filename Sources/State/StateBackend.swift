@@ -66,7 +66,7 @@ package protocol StateBackend: AnyObject, Sendable {
   func get(family: String, keys: [[UInt8]]) throws(StateError) -> [[UInt8]?]
   /// A cursor over the entries in `[from, to)` as they are now. `isSweep`: most of them will be read, once.
   func makeCursor(family: String, from: [UInt8], to: [UInt8], isSweep: Bool) throws(StateError) -> any StateCursor
-  /// Makes everything durable in `directory`, which is made and must not exist.
+  /// Makes everything durable in `directory`, which must not exist; it is made unless there never was anything.
   func checkpoint(to directory: String) throws(StateError)
   /// Bytes of a family where it is stored, and about how many entries it has.
   func size(family: String) -> (bytes: Int, entries: Int)

@@ -44,7 +44,7 @@ package final class StateStore: @unchecked Sendable {
     if isClosed { throw .cancelled }
   }
 
-  /// Lets in all changes up to checkpoint `id`, and makes the state durable in `directory`, which is made.
+  /// Lets in all changes up to checkpoint `id`, and makes the state durable in `directory`, which is made if there is any.
   package func take(_ id: Int64, in directory: String) throws(StateError) {
     defer { giveUp(id) }
     for state in monitor.locked({ states }) { try state.apply(upTo: id) }

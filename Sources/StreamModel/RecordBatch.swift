@@ -15,10 +15,13 @@ package struct RecordBatch: Sendable {
   package let origin: RecordOrigin?
   /// Hashes of the columns by which the batch was exchanged, so that the receiver need not hash again.
   package let keyHashes: KeyHashes?
+  /// Set where each row stands for several that were aggregated before the exchange; only the aggregate whose they are takes
+  /// such a batch.
+  package let partials: PartialAggregates?
 
   package init(
     schema: Schema, columns: [Column], count: Int, eventTimes: Column, stamps: Column? = nil,
-    origin: RecordOrigin? = nil, keyHashes: KeyHashes? = nil
+    origin: RecordOrigin? = nil, keyHashes: KeyHashes? = nil, partials: PartialAggregates? = nil
   ) {
     assert(columns.count == schema.count && columns.allSatisfy { $0.count == count } && eventTimes.count == count)
     self.schema = schema
@@ -28,7 +31,11 @@ package struct RecordBatch: Sendable {
     self.stamps = stamps
     self.origin = origin
     self.keyHashes = keyHashes
+    self.partials = partials
   }
+
+  /// How many rows of the stream the batch stands for.
+  package var rowCount: Int { partials?.rowCount ?? count }
 
   /// Whether row `row` is behind its own partition's watermark.
   @inline(__always) package func isBehind(_ row: Int) -> Bool {
@@ -38,7 +45,8 @@ package struct RecordBatch: Sendable {
 
   /// The rows at `indices`, in that order, with everything they carry.
   package func gather(_ indices: UnsafeBufferPointer<Int32>, compact: Bool = false) -> RecordBatch {
-    RecordBatch(
+    assert(partials == nil, "rows that stand for others are not picked from")
+    return RecordBatch(
       schema: schema, columns: columns.map { $0.gather(indices, compact: compact) }, count: indices.count,
       eventTimes: eventTimes.gather(indices), stamps: stamps?.gather(indices), origin: origin?.gather(indices),
       keyHashes: keyHashes?.gather(indices))
@@ -54,12 +62,26 @@ package struct RecordBatch: Sendable {
       schema: schema, columns: columns, count: count, eventTimes: eventTimes, stamps: stamps, origin: origin)
   }
 
+  /// The same rows with the hashes of their keys.
+  package func with(_ keyHashes: KeyHashes) -> RecordBatch {
+    RecordBatch(
+      schema: schema, columns: columns, count: count, eventTimes: eventTimes, stamps: stamps, origin: origin,
+      keyHashes: keyHashes)
+  }
+
+  /// The same rows, each standing for those of `partials`.
+  package func with(_ partials: PartialAggregates) -> RecordBatch {
+    RecordBatch(
+      schema: schema, columns: columns, count: count, eventTimes: eventTimes, stamps: stamps, origin: origin,
+      keyHashes: keyHashes, partials: partials)
+  }
+
   /// Row `row` as single values. For edges and tests.
   package func values(at row: Int) -> [Value] { columns.map { $0.value(at: row) } }
 
   /// Roughly what the batch keeps in memory, for bounds.
   package var sizeBytes: Int {
-    var size = count * 16 + (origin?.sizeBytes ?? 0)
+    var size = count * (16 + (partials?.strideBytes ?? 0)) + (origin?.sizeBytes ?? 0)
     for column in columns where !column.isAbsent {
       size += column.count * (column.type.layout == .view ? 24 : column.type.layout.strideBytes)
     }

@@ -96,6 +96,7 @@ package enum Operation: Sendable {
   /// Input 0 is the left side (`from:`), input 1 the right (`with:`).
   case join(JoinSpec)
   case match(MatchSpec)
+  case lookup(LookupSpec, TableConnector)
 }
 
 package struct StepPlan: Sendable {

@@ -23,7 +23,7 @@ struct RunCommand: AsyncParsableCommand {
     let clock = ContinuousClock()
     let start = clock.now
     do {
-      job = try JobSupervisor(plan, options: options) { RunCommand.say($0, plan.name) }
+      job = try JobSupervisor(plan, options: options(plan.name)) { RunCommand.say($0, plan.name) }
     } catch {
       throw CommandFailure.failed("weir: \(error)")
     }
@@ -60,8 +60,9 @@ extension RunCommand {
         + "weir: \(name): attempt \(attempt) to go on from the last checkpoint in \(pause)\n")
   }
 
-  private var options: JobOptions {
+  private func options(_ name: String) -> JobOptions {
     var options = JobOptions()
+    options.notice = { StandardError.write("weir: \(name): \($0)\n") }
     switch from {
     case "latest": options.from = .latest
     case "none": options.from = .beginning

@@ -34,11 +34,11 @@ struct StyleTests {
     ],
     "RocksStore": ["CRocksDB", "StreamModel", "Glibc"],
     "State": ["StreamModel", "RocksStore", "Glibc", "Synchronization"],
-    "Operators": ["StreamModel", "Expressions", "State", "Glibc"],
+    "Operators": ["StreamModel", "Expressions", "State", "Glibc", "Synchronization"],
     "Views": ["StreamModel", "Formats", "State", "Operators", "Glibc", "Synchronization"],
     "Checkpoint": ["StreamModel", "State", "Glibc", "Synchronization"],
     "weir-bench": ["Formats", "Glibc", "Synchronization"],
-    "Connectors": ["CGlibc", "StreamModel", "Expressions", "Formats", "Glibc", "Synchronization"],
+    "Connectors": ["CGlibc", "StreamModel", "Expressions", "Formats", "Operators", "Glibc", "Synchronization"],
     "Topology": ["StreamModel", "Expressions", "Formats", "Operators", "Connectors", "Yams", "Glibc"],
     "Runtime": [
       "StreamModel", "Expressions", "Formats", "State", "Operators", "Views", "Checkpoint", "Connectors", "Topology",

@@ -259,23 +259,6 @@ import Testing
   @Test func operationsOfOtherVersionsAreNamedAndStillChecked() {
     expect(
       steps: """
-        a: {from: usage, lookup: {table: {connector: file}, on: {dya: x}, take: {rate: decimal(18,8)}}}
-        b: {from: a, filter: rate > 0}
-        """,
-      [
-        "9:20: steps.a.lookup: `lookup` is not available in this version of Weir — compute the columns with `extend`, or take the step out",
-        "9:60: steps.a.lookup.on.dya: there is no column `dya` — did you mean `day`?",
-      ])
-    expect(
-      steps: "a: {from: usage, lookup: {take: {rate: decimel(18,8)}, mising: port}}",
-      [
-        "9:20: steps.a.lookup: `lookup` is not available in this version of Weir — compute the columns with `extend`, or take the step out",
-        "9:20: steps.a.lookup.table: is missing — write the table it looks in",
-        "9:42: steps.a.lookup.take.rate: `decimel(18,8)` is no type — did you mean `decimal(18,3)`?",
-        "9:58: steps.a.lookup.mising: is not known — did you mean `missing`?",
-      ])
-    expect(
-      steps: """
         a: {from: usage, match: {key: [acount_id], pattern: A, within: 5}}
         b: {from: usage, rate: {plan: x}}
         c: {from: b.rejected, filter: day > 0}

@@ -34,6 +34,14 @@ struct ConnectorLanguage {
     ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
   ]
 
+  /// Tables of `lookup`.
+  static let tables = [
+    ConnectorLanguage(name: "file", keys: ["path", "format", "header", "delimiter", "quote"], isAvailable: true),
+    ConnectorLanguage(name: "http", keys: nil, isAvailable: false),
+    ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
+    ConnectorLanguage(name: "kafka", keys: nil, isAvailable: false),
+  ]
+
   static let sinkKeys = ["from", "connector", "delivery"]
   static let deadLetterKeys = ["connector"]
 

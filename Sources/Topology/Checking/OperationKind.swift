@@ -21,9 +21,8 @@ enum OperationKind: String, CaseIterable {
   /// What to do in this version, which lacks the operation; nil where it has it.
   var substitute: String? {
     switch self {
-    case .lookup: "compute the columns with `extend`, or take the step out"
     case .rate: "compute amounts with `extend`, or take the step out"
-    case .filter, .select, .extend, .deduplicate, .aggregate, .join, .match: nil
+    case .filter, .select, .extend, .deduplicate, .aggregate, .join, .lookup, .match: nil
     }
   }
 }

@@ -15,8 +15,10 @@ struct StepChecker {
   /// Nil where a fault upstream leaves it unknown.
   let input: StreamShape?
   let right: StreamShape?
+  /// The directory that relative paths are relative to.
+  let base: String
 
-  func check() -> StepOutcome {
+  func check(notes: inout [String]) -> StepOutcome {
     guard let (kind, item) = draft.operation else { return StepOutcome() }
     if let substitute = kind.substitute {
       item.keyFault("`\(kind.rawValue)` is not available in this version of Weir", substitute)
@@ -27,7 +29,7 @@ struct StepChecker {
     case .deduplicate: return deduplicate(item)
     case .aggregate: return AggregateChecker(item: item, input: input).check()
     case .join: return JoinChecker(item: item, left: input, right: right).check()
-    case .lookup: return lookup(item)
+    case .lookup: return LookupChecker(item: item, input: input, base: base).check(notes: &notes)
     case .match: return MatchChecker(item: item, input: input).check()
     case .rate:
       _ = item.openSection(expected: "a section")
@@ -80,28 +82,5 @@ struct StepChecker {
     guard let within, let columns, columns.isComplete, !isEmpty else { return StepOutcome(stream: input, ports: ports) }
     let spec = DeduplicateSpec(key: columns.indices, withinMilliseconds: within)
     return StepOutcome(operation: .deduplicate(spec), stream: input, ports: ports)
-  }
-
-  // MARK: Operations that this version lacks: what can be checked is
-
-  private func lookup(_ item: Item) -> StepOutcome {
-    let ports = passThrough([.missing])
-    let keys = ["table", "on", "as_of", "take", "cache", "missing", "capacity"]
-    guard let section = item.section(keys, expected: "{table, on, take}") else { return StepOutcome(ports: ports) }
-    _ = section.required("table", "the table it looks in")
-    _ = section["missing"]?.choice(["port", "null", "fail"])
-    if let input, let on = section["on"]?.openSection(expected: "{stream_column: table_column}") {
-      for (name, item) in on.items where input.schema.index(of: name) == nil && !input.opaque.contains(name) {
-        let mend = NearestName.suggestion(for: name, among: input.columnNames, otherwise: "add the column")
-        item.keyFault("there is no column `\(Shown.text(name))`", mend)
-      }
-    }
-    guard let take = section["take"].flatMap(ReadSchema.read), var stream = input else {
-      return StepOutcome(ports: ports)
-    }
-    let kept = stream.schema.fields.filter { field in !take.fields.contains { $0.name == field.name } }
-    stream.schema = Schema(kept + take.fields.map { Field($0.name, $0.type) })
-    stream.opaque.formUnion(take.opaque)
-    return StepOutcome(stream: stream, ports: ports)
   }
 }

@@ -101,7 +101,7 @@ struct TopologyChecker {
       ?? .deadLetter
     let input = catalog.union(draft.inputs)
     let right = draft.rightInputs.isEmpty ? nil : catalog.union(draft.rightInputs)
-    let outcome = StepChecker(draft: draft, input: input, right: right).check()
+    let outcome = StepChecker(draft: draft, input: input, right: right, base: base).check(notes: &notes)
     catalog.set(outcome.stream, of: draft.name)
     for (port, shape) in outcome.ports { catalog.set(shape, of: draft.name, on: port) }
     guard !draft.isFaulty, let policy, let input, let operation = outcome.operation, let output = outcome.stream else {

@@ -105,7 +105,7 @@ struct FlinkSQL {
     guard let step = plan.steps.first(where: { $0.name == reference.producer }) else { return false }
     switch step.operation {
     case .aggregate(let spec): return spec.window == .none
-    case .filter, .project, .deduplicate: return step.inputs.contains(where: isRunning)
+    case .filter, .project, .deduplicate, .lookup: return step.inputs.contains(where: isRunning)
     case .join, .match: return false
     }
   }

@@ -24,6 +24,8 @@ struct FlinkStep {
     case .deduplicate(let spec): return deduplicate(spec)
     case .aggregate(let spec): return aggregate(spec)
     case .join(let spec): return join(spec)
+    case .lookup(let spec, let table):
+      return FlinkLookup(step: step, spec: spec, table: table, input: input, hasTime: hasTime).translate()
     case .match(let spec):
       return untranslated(
         "Flink's MATCH_RECOGNIZE has neither prev nor all of the after-match modes: write it by hand for the pattern (\(spec.patternText))"

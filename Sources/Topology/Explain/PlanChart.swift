@@ -53,6 +53,7 @@ struct PlanChart {
         "\(spec.kind.rawValue) join",
         "\(Durations.format(spec.lowerMilliseconds)) to \(Durations.format(spec.upperMilliseconds))",
       ]
+    case .lookup(_, let table): ["lookup", table.phrase]
     case .match(let spec):
       ["match \(spec.patternText)"] + (spec.withinMilliseconds.map { ["within \(Durations.format($0))"] } ?? [])
     }

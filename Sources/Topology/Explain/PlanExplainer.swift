@@ -44,6 +44,7 @@ extension StepPlan {
     case .aggregate: "aggregate"
     case .join: "join"
     case .match: "match"
+    case .lookup: "lookup"
     }
   }
 
@@ -55,7 +56,7 @@ extension StepPlan {
 
   var leftExchange: Exchange {
     switch operation {
-    case .filter, .project: .none
+    case .filter, .project, .lookup: .none
     case .deduplicate(let spec): exchange(spec.key, inputSchema)
     case .aggregate(let spec): exchange(spec.key, inputSchema)
     case .join(let spec): exchange(spec.leftKey, inputSchema)

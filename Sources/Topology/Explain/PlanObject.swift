@@ -211,6 +211,7 @@ struct PlanObject {
         ("upper_ms", .integer(spec.upperMilliseconds)),
       ]
     case .match(let spec): return match(spec, step.inputSchema)
+    case .lookup(let spec, let table): return lookup(spec, table, step.inputSchema)
     }
   }
 
@@ -223,6 +224,28 @@ struct PlanObject {
       ("within_ms", optional(spec.withinMilliseconds)),
       ("after_match", .string(spec.afterMatchText)),
     ]
+  }
+
+  private func lookup(_ spec: LookupSpec, _ table: TableConnector, _ schema: Schema) -> [(String, JSONText)] {
+    let layout = spec.layout
+    return [
+      ("table", self.table(table)),
+      ("key", names(spec.key, schema)),
+      ("table_key", names(layout.key, layout.schema)),
+      ("as_of", spec.asOf.map { .string(schema[$0.column].name) } ?? .null),
+      ("max_age_ms", optional(spec.asOf?.maxAgeMilliseconds)),
+      ("valid_from", layout.validity.map { .string(layout.schema[$0.from].name) } ?? .null),
+      ("valid_to", layout.validity.map { .string(layout.schema[$0.to].name) } ?? .null),
+      ("take", names(layout.taken, layout.schema)),
+      ("missing", .string(spec.missing.rawValue)),
+    ]
+  }
+
+  private func table(_ table: TableConnector) -> JSONText {
+    switch table {
+    case .file(let spec):
+      .object([("connector", .string("file")), ("path", .string(spec.path)), ("format", format(spec.format))])
+    }
   }
 
   private func projections(_ spec: ProjectSpec, _ schema: Schema) -> [(String, JSONText)] {

@@ -1,3 +1,4 @@
+import Connectors
 import Operators
 import StreamModel
 
@@ -99,6 +100,7 @@ struct PlanText {
         )
       ]
     case .match(let spec): return match(name, spec, step.inputSchema)
+    case .lookup(let spec, let table): return lookup(name, spec, table, step.inputSchema)
     }
   }
 
@@ -112,6 +114,14 @@ struct PlanText {
     lines += spec.measures.map { line("measure", "\($0.name) = \(Shown.text($0.expression.text, longest: 4000))") }
     if let within = spec.withinMilliseconds { lines.append(line("within", Durations.format(within))) }
     lines.append(line("after match", spec.afterMatchText))
+    return lines
+  }
+
+  private func lookup(_ name: String, _ spec: LookupSpec, _ table: TableConnector, _ schema: Schema) -> [String] {
+    var lines = [line(name, "in \(table.phrase)"), line("on", spec.keyPairs(schema).joined(separator: ", "))]
+    if let versions = spec.versionsPhrase(schema) { lines.append(line("as of", versions)) }
+    lines.append(line("take", spec.layout.taken.map { "\(spec.layout.schema[$0].name)" }.joined(separator: ", ")))
+    lines.append(line("missing", spec.missing.rawValue))
     return lines
   }
 

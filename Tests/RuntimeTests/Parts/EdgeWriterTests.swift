@@ -1,3 +1,5 @@
+import Expressions
+import Operators
 import StreamModel
 import TestSupport
 import Testing
@@ -30,6 +32,39 @@ import Testing
       if case .batch(let batch) = next.element { batches.append(batch) } else { marks.append(next.element) }
     }
     return (batches, marks)
+  }
+
+  @Test func combinedRows_goToTheSubtaskOfTheirKeyGroup_andStandForAllRows() throws {
+    guard case .valid(let count) = ExpressionChecker.aggregate("count(*)", schema: EdgeWriterTests.schema) else {
+      throw HarnessFailure("count(*) is valid")
+    }
+    let spec = AggregateSpec(
+      key: [0], window: .tumble(size: 1000, offset: 0), values: [.init(name: "n", expression: count)],
+      allowedLatenessMilliseconds: 0, earlyMilliseconds: nil, everyMilliseconds: 1000,
+      outputSchema: Schema([Field("key", .string), Field("n", .int64)]))
+    for parallelism in [2, 3, 7] {
+      let inboxes = self.inboxes(parallelism)
+      let writer = EdgeWriter(
+        inboxes: inboxes, channel: 0, distribution: .key([0]), columns: [0], columnCount: 2, isBuffered: false,
+        combines: spec)
+      try writer.write(rows((0..<90).map { (key: .string("k\($0 % 9)"), number: $0) }))
+      var keys: [Value] = []
+      var rowCount = 0
+      for (target, inbox) in inboxes.enumerated() {
+        for batch in try drain(inbox).batches {
+          #expect(batch.partials != nil)
+          rowCount += batch.rowCount
+          let encoder = KeyEncoder(keyColumns: [0])
+          encoder.encode(batch)
+          for row in 0..<batch.count {
+            keys.append(batch.values(at: row)[0])
+            let group = KeyGroup.of(hash: encoder.hashes[row])
+            #expect(KeyGroup.subtask(ofGroup: group, parallelism: parallelism) == target)
+          }
+        }
+      }
+      #expect(rowCount == 90 && Set(keys).count == 9 && keys.count == 9)
+    }
   }
 
   @Test func everyRowGoesToTheSubtaskOfItsKeyGroupInOrder() throws {
