@@ -1,5 +1,6 @@
 import Hummingbird
 import HummingbirdCore
+import HummingbirdTLS
 import Logging
 import ServiceLifecycle
 import Synchronization
@@ -12,12 +13,31 @@ package final class RunnerService: Sendable {
     package var port: Int
     /// For `${NAME}` in topologies.
     package var environment: [String: String]
+    /// How tokens are checked; nil asks for none, and lets everybody do everything.
+    package var tokens: TokenVerifier.Settings?
+    /// Requests a second for each token; nil for no bound.
+    package var requestsPerSecond: Double?
+    package var tls: TLSFiles?
 
     package init(directory: String, host: String, port: Int, environment: [String: String]) {
       self.directory = directory
       self.host = host
       self.port = port
       self.environment = environment
+    }
+  }
+
+  /// PEM files for TLS.
+  package struct TLSFiles: Sendable {
+    package let certificate: String
+    package let key: String
+    /// Only clients with a certificate of one of these authorities are spoken to; nil speaks to all.
+    package let clientAuthorities: String?
+
+    package init(certificate: String, key: String, clientAuthorities: String? = nil) {
+      self.certificate = certificate
+      self.key = key
+      self.clientAuthorities = clientAuthorities
     }
   }
 
@@ -29,6 +49,7 @@ package final class RunnerService: Sendable {
   private let runner: Runner
   private let bell = ChangeBell()
   private let api: API
+  private let gate: Gate
   private let group = Mutex<ServiceGroup?>(nil)
 
   package init(_ settings: Settings, logger: Logger) throws {
@@ -37,13 +58,17 @@ package final class RunnerService: Sendable {
     runner = try Runner(directory: settings.directory, environment: settings.environment, logger: logger)
     api = API(
       runner: runner, bell: bell, tokens: try PersonalTokens(file: settings.directory + "/mask.key"))
+    gate = Gate(
+      verifier: try settings.tokens.map { try TokenVerifier($0) },
+      limits: settings.requestsPerSecond.map { RateLimits(perSecond: $0) },
+      audit: try AuditLog(settings.directory + "/audit.log"))
   }
 
   /// Runs until SIGTERM or SIGINT: then every job takes its last checkpoint. `onRunning` is told the port.
   package func run(onRunning: @escaping @Sendable (Int) async -> Void) async throws {
-    let responder = WebResponder(table: EndpointTable(api.endpoints), gate: Gate())
+    let responder = WebResponder(table: EndpointTable(api.endpoints), gate: gate)
     let server = Application(
-      responder: responder,
+      responder: responder, server: try server(),
       configuration: ApplicationConfiguration(
         address: .hostname(settings.host, port: settings.port), serverName: "weir", backlog: 1024,
         availableConnectionsDelegate: MaximumAvailableConnections(RunnerService.maxConnections, logger: logger)),
@@ -58,6 +83,21 @@ package final class RunnerService: Sendable {
     try await group.run()
   }
 
+  private func server() throws -> HTTPServerBuilder {
+    guard let files = settings.tls else { return .http1() }
+    var configuration = TLSConfiguration.makeServerConfiguration(
+      certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate).map { .certificate($0) },
+      privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem)))
+    if let authorities = files.clientAuthorities {
+      configuration.trustRoots = .file(authorities)
+      configuration.certificateVerification = .noHostnameVerification
+    }
+    return try .tls(.http1(), tlsConfiguration: configuration)
+  }
+
+  /// What it can be asked.
+  var endpoints: [Endpoint] { api.endpoints }
+
   /// Stops as a signal does.
   package func stop() async { await group.withLock({ $0 })?.triggerGracefulShutdown() }
 }
@@ -66,7 +106,5 @@ package final class RunnerService: Sendable {
 private struct BellService: Service {
   let bell: ChangeBell
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown { await bell.run() }
-  }
+  func run() async throws { await cancelWhenGracefulShutdown { await bell.run() } }
 }

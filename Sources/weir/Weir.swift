@@ -14,7 +14,7 @@ struct Weir: AsyncParsableCommand {
       RunCommand.self, ValidateCommand.self, ExplainCommand.self, PlanCommand.self, SavepointCommand.self,
       CheckpointsCommand.self, GenerateCommand.self, ReplayCommand.self, RunnerCommand.self,
       SubmitCommand.self, ListCommand.self, StatusCommand.self, UpgradeCommand.self, PauseCommand.self,
-      ResumeCommand.self, RescaleCommand.self, CancelCommand.self,
+      ResumeCommand.self, RescaleCommand.self, CancelCommand.self, AuditCommand.self,
     ])
 
   static func main() async {
