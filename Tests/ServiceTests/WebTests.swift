@@ -10,7 +10,7 @@ extension ServiceTests {
     @Test func whatIsNotThere_isAProblem() async throws {
       try await TestRunner.with { runner in
         let cases: [(String, String, Int)] = [
-          ("GET", "/", 404), ("GET", "/v1/nothing", 404), ("PUT", "/v1/topologies", 405),
+          ("GET", "/nothing", 404), ("GET", "/v1/nothing", 404), ("PUT", "/v1/topologies", 405),
           ("GET", "/v1/topologies/x", 404),
           ("POST", "/v1/topologies/x/pause", 404), ("GET", "/v1/topologies?sort=up", 400), ("GET", "/v1/%zz", 400),
           ("GET", "/v1/topologies/%ff", 400), ("POST", "/v1/topologies/x/rescale", 400),

@@ -14,7 +14,9 @@ struct API: Sendable {
   static let everyone: Set<Role> = [.operator, .analyst, .portal]
   static let staff: Set<Role> = [.operator, .analyst]
 
-  var endpoints: [Endpoint] { topologyEndpoints + changeEndpoints + letterEndpoints + viewEndpoints + serviceEndpoints }
+  var endpoints: [Endpoint] {
+    topologyEndpoints + changeEndpoints + letterEndpoints + viewEndpoints + serviceEndpoints + pageEndpoints
+  }
 
   // MARK: Reading bodies
 

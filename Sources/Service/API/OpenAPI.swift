@@ -4,7 +4,7 @@ import Topology
 enum OpenAPI {
   static func document(_ endpoints: [Endpoint]) -> JSONText {
     var paths: [(String, [(String, JSONText)])] = []
-    for endpoint in endpoints {
+    for endpoint in endpoints where endpoint.isDocumented {
       let path = endpoint.path.replacing("...}", with: "}")
       let operation = (endpoint.method.lowercased(), operation(endpoint))
       if let index = paths.firstIndex(where: { $0.0 == path }) {

@@ -77,6 +77,8 @@ struct Endpoint: Sendable {
   let summary: String
   /// Empty: anybody, without a token.
   let roles: Set<Role>
+  /// Whether it is part of the interface, as opposed to a page for people.
+  var isDocumented = true
   var query: [Parameter] = []
   var body = Body.none
   /// The schema of the answer in the OpenAPI document; nil for no content.

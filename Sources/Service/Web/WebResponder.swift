@@ -106,6 +106,10 @@ struct WebResponder: HTTPResponder {
 
   // MARK: The answer
 
+  /// Pages run the runner's own scripts and no others, and stand in nobody's frame.
+  private static let contentPolicy =
+    "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
   private static func response(_ answer: APIAnswer) -> Response {
     switch answer {
     case .json(let value, let status):
@@ -121,7 +125,7 @@ struct WebResponder: HTTPResponder {
       status: .init(code: status),
       headers: [
         .contentType: type, .contentLength: "\(body.readableBytes)", .cacheControl: "no-store",
-        .xContentTypeOptions: "nosniff",
+        .xContentTypeOptions: "nosniff", .contentSecurityPolicy: contentPolicy,
       ], body: ResponseBody(byteBuffer: body))
   }
 
