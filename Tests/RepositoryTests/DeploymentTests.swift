@@ -90,6 +90,39 @@ struct DeploymentTests {
     #expect(grafana.contains { $0.contains(":\(path):") })
   }
 
+  /// `promtool` is in Debian's package `prometheus`.
+  @Test func theAlerts_sayWhatTheirTestsExpect() throws {
+    let folder = StyleTests.root.appendingPathComponent("deploy/prometheus").path
+    for arguments in [["check", "rules", folder + "/rules.yml"], ["test", "rules", folder + "/rules_test.yml"]] {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+      process.arguments = ["promtool"] + arguments
+      let output = Pipe()
+      (process.standardOutput, process.standardError) = (output, output)
+      try process.run()
+      let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 0, "\(text)")
+    }
+    let files = try #require(try DeploymentTests.mapping("deploy/prometheus/prometheus.yml")["rule_files"] as? [String])
+    #expect(files == ["rules.yml"])
+  }
+
+  /// Rules and dashboard read only what the runner gives.
+  @Test func everyMetricThatIsRead_isOneThatTheRunnerGives() throws {
+    let source = try DeploymentTests.text("Sources/Service/API/MetricsText.swift")
+    let given = Set(source.matches(of: /"(weir_[a-z_]+)"/).map { String($0.output.1) })
+    #expect(given.count > 15)
+    for file in ["deploy/prometheus/rules.yml", "deploy/grafana/dashboards/weir.json"] {
+      let read = Set(try DeploymentTests.text(file).matches(of: /weir_[a-z_]+/).map { String($0.output) })
+      #expect(read.count > 5 && read.isSubset(of: given), "\(file): \(read.subtracting(given).sorted())")
+    }
+    let dashboard = try JSONSerialization.jsonObject(
+      with: Data(DeploymentTests.text("deploy/grafana/dashboards/weir.json").utf8))
+    let panels = try #require((dashboard as? [String: Any])?["panels"] as? [[String: Any]])
+    #expect(Set(panels.compactMap { $0["id"] as? Int }).count == panels.count)
+  }
+
   /// The image is built of what `scripts/setup` installs.
   @Test func theImageHasThePackagesOfSetup() throws {
     let setup = try DeploymentTests.text("scripts/setup")
