@@ -2,7 +2,7 @@
 FROM swift:6.3-bookworm AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      g++ libsimdjson-dev librocksdb-dev libcurl4-openssl-dev zlib1g-dev libzstd-dev tzdata \
+      g++ libsimdjson-dev librdkafka-dev librocksdb-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libzstd-dev tzdata \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Package.swift ./
@@ -14,7 +14,7 @@ RUN swift build -c release --static-swift-stdlib -Xlinker -lcurl --product weir 
 FROM swift:6.3-bookworm-slim
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      ca-certificates libcurl4 libxml2 libsimdjson14 librocksdb7.8 zlib1g libzstd1 tzdata \
+      ca-certificates libcurl4 libpq5 libxml2 libsimdjson14 librdkafka1 librocksdb7.8 zlib1g libzstd1 tzdata \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --create-home --home-dir /var/lib/weir weir
 COPY --from=build /out/weir /usr/local/bin/weir

@@ -94,6 +94,11 @@ def weir(work, name, data, parallelism, window, key, fmt="json", cpus=None, inte
     with open(path, "w") as file:
         file.write(TOPOLOGY.format(name=name, data=data, parallelism=parallelism, window=window, key=key,
                                    format=fmt, work=work, interval=interval))
+    return timed_run(path, cpus)
+
+
+def timed_run(path, cpus=None):
+    """Runs a topology's file anew; returns seconds of the whole process and its peak memory in MB."""
     command = [WEIR, "run", "--quiet", "--from", "none", path]
     if cpus:
         command = ["taskset", "-c", cpus] + command

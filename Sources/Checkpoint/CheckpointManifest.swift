@@ -96,6 +96,8 @@ package struct CheckpointManifest: Equatable, Sendable {
   /// What lies in the checkpoint's folder `state`.
   package let files: [File]
   package let counters: Counters
+  /// The job's identity at its commit point in Kafka; 0 where the manifest's rename is the commit.
+  package var identity: Int64 = 0
   /// From the barrier to the manifest, in ms.
   package var durationMilliseconds: Int64 = 0
   /// Bytes of `files` that no earlier checkpoint had and that never change: what this one added.

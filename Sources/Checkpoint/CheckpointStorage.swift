@@ -136,6 +136,11 @@ package final class CheckpointStorage {
     }
   }
 
+  /// Removes checkpoints above `id`, which were written and never committed.
+  package func remove(above id: Int64) throws(CheckpointError) {
+    for other in try list() where other > id { try remove(other) }
+  }
+
   /// Reads every file of the checkpoint at `path`; throws, naming it, if one is not as `manifest` says.
   package static func verify(_ manifest: CheckpointManifest, at path: String) throws(CheckpointError) {
     let folder = stateDirectory(path)
@@ -171,12 +176,14 @@ package final class CheckpointStorage {
 
   /// Removes all but the newest `count` checkpoints and those in `kept`. A file goes with the last checkpoint that has it.
   package func retain(_ count: Int, keeping kept: Set<Int64> = []) throws(CheckpointError) {
-    for id in try list().dropLast(max(1, count)) where !kept.contains(id) {
-      guard rename(path(of: id), hiddenPath(of: id)) == 0 else {
-        throw CheckpointStorage.error(path(of: id), "cannot be removed")
-      }
-      CrashPoint.reached("old-checkpoint-hidden")
-      CheckpointFiles.removeTree(hiddenPath(of: id))
+    for id in try list().dropLast(max(1, count)) where !kept.contains(id) { try remove(id) }
+  }
+
+  private func remove(_ id: Int64) throws(CheckpointError) {
+    guard rename(path(of: id), hiddenPath(of: id)) == 0 else {
+      throw CheckpointStorage.error(path(of: id), "cannot be removed")
     }
+    CrashPoint.reached("old-checkpoint-hidden")
+    CheckpointFiles.removeTree(hiddenPath(of: id))
   }
 }

@@ -6,7 +6,7 @@ import StreamModel
 /// The hash finds damage (a flipped bit, a torn write), not tampering.
 enum ManifestCodec {
   private static let magic = Array("WEIRCKPT".utf8)
-  private static let version: UInt8 = 2
+  private static let version: UInt8 = 3
   private static let hashBytes = 8
 
   static func encode(_ manifest: CheckpointManifest) -> [UInt8] {
@@ -30,6 +30,7 @@ enum ManifestCodec {
     manifest.counters.encode(to: &writer)
     writer.write(manifest.durationMilliseconds)
     writer.write(Int64(manifest.newBytes))
+    writer.write(manifest.identity)
     let content = magic + [version] + writer.bytes
     return content + hash(content[...])
   }
@@ -89,6 +90,7 @@ enum ManifestCodec {
       operators: operators, parts: parts, files: files, counters: counters)
     manifest.durationMilliseconds = try reader.readInt64()
     manifest.newBytes = Int(try reader.readInt64())
+    manifest.identity = try reader.readInt64()
     return manifest
   }
 

@@ -3,11 +3,14 @@ import StreamModel
 
 extension SourceConnector {
   /// A reader of this source; `open` it first.
-  /// - Parameter name: The source's name in the topology.
-  package func makeReader(name: String, format: Format) -> any SourceReader {
+  /// - Parameters:
+  ///   - name: The source's name in the topology.
+  ///   - job: The topology's name.
+  package func makeReader(name: String, job: String, format: Format) -> any SourceReader {
     switch self {
     case .file(let spec): FileSourceReader(spec, source: name, format: format)
     case .generator(let spec): GeneratorSourceReader(spec, source: name, format: format)
+    case .kafka(let spec): KafkaSourceReader(spec, source: name, job: job, format: format)
     }
   }
 }
@@ -17,13 +20,18 @@ extension SinkConnector {
   /// - Parameters:
   ///   - name: The sink's name in the topology, or `dead_letters`.
   ///   - job: The job's name: pending output that a dead run of it left behind is known by it.
-  package func makeWriter(name: String, job: String, schema: Schema, subtask: Int) -> any SinkWriter {
+  ///   - transactions: The job's Kafka transactions, where it has some.
+  package func makeWriter(
+    name: String, job: String, schema: Schema, subtask: Int, transactions: KafkaTransactions? = nil
+  ) -> any SinkWriter {
     let place = SinkConnector.place(name)
     switch self {
     case .file(let path, let format):
       return FileSinkWriter(
         path: path, encoder: format.makeEncoder(), suffix: SinkConnector.suffix(format), schema: schema, place: place,
         owner: SinkConnector.owner(job, name), subtask: subtask)
+    case .kafka(let spec):
+      return KafkaSinkWriter(spec, schema: schema, place: place, job: job, transactions: transactions)
     case .console: return ConsoleSinkWriter(encoder: Format.json.makeEncoder(), schema: schema, place: place)
     case .blackhole: return BlackholeSinkWriter()
     }

@@ -30,6 +30,11 @@ package struct GeneratorSpec: Sendable {
   package var corrupt = 0.0
   package var late = 0.0
   package var spikes = 0.0
+  /// Planted cases of fraud a day of event time, at most `fraudCasesPerDayLimit`.
+  package var fraudCasesPerDay = 0
+  package static let fraudCasesPerDayLimit = FraudModel.maxCasesPerDay
+  /// Where the planted cases are written, as JSON lines, when the source is opened; nil for nowhere. Needs `rows`.
+  package var truthPath: String?
   /// Leaves out what aggregation does not need: msisdn, destination and cell_id. JSON only; about 180 bytes a record.
   package var isBrief = false
   package init() {}
@@ -39,12 +44,28 @@ package struct GeneratorSpec: Sendable {
 package enum SourceConnector: Sendable {
   case file(FileSourceSpec)
   case generator(GeneratorSpec)
+  case kafka(KafkaSourceSpec)
 }
 
 /// A sink's connector and its settings.
 package enum SinkConnector: Sendable {
   /// A directory of part files.
   case file(path: String, format: Format)
+  case kafka(KafkaSinkSpec)
   case console
   case blackhole
+
+  /// How rows become bytes; nil where the topology does not say.
+  package var format: Format? {
+    switch self {
+    case .file(_, let format): format
+    case .kafka(let spec): spec.format
+    case .console, .blackhole: nil
+    }
+  }
+
+  /// Whether its output becomes visible with a Kafka transaction.
+  package var isTransactional: Bool {
+    if case .kafka(let spec) = self { spec.isTransactional } else { false }
+  }
 }

@@ -33,8 +33,7 @@ package struct DeadLetterEncoder {
       rows.append(step: chunk.partition.source, port: port, reason: failure.reason)
       rows.append(place: chunk.partition, offset: chunk.position(ofRecordAt: failure.start))
       rows.append(eventTime: EventTimes.minimum)
-      let end = failure.start + failure.length
-      rows.append(record: UnsafeBufferPointer(rebasing: chunk.bytes[failure.start..<end]))
+      chunk.withOriginal(start: failure.start, length: failure.length) { rows.append(record: $0) }
     }
     return rows.finish()
   }
@@ -52,7 +51,10 @@ package struct DeadLetterEncoder {
       rows.append(eventTime: batch.eventTimes.int64s[row])
     }
     if let origin = batch.origin {
-      for row in 0..<batch.count { rows.append(record: origin.bytes(at: row)) }
+      for row in 0..<batch.count {
+        let length = origin.bytes(at: row).count
+        origin.chunk(at: row).withOriginal(start: origin.start(row), length: length) { rows.append(record: $0) }
+      }
     } else {
       appendRows(of: batch, to: rows)
     }

@@ -58,5 +58,18 @@ package protocol SourceReader: AnyObject, Sendable {
   /// Continues after `positions`; after `open` and before the first `next`. Then `positions` says anew which partitions are
   /// at their end: these give nothing more, not even `endOfPartition`. One that was may have gained input since.
   func seek(to positions: [PartitionPosition]) throws(ConnectorError)
+  /// By partition index: whether all that is there has been handed out, so that the partition may idle. Nil where the reader
+  /// knows no more of it than `wait` says of all.
+  func partitionsAtEnd() -> [Bool]?
+  /// A checkpoint with these positions is committed, and nothing else tells the source's system so.
+  func noteCommitted(_ positions: [PartitionPosition])
+  /// By partition name: how many records are there and not yet handed out, where the source knows.
+  var lag: [(partition: String, records: Int64)] { get }
   func close()
+}
+
+extension SourceReader {
+  package func partitionsAtEnd() -> [Bool]? { nil }
+  package func noteCommitted(_ positions: [PartitionPosition]) {}
+  package var lag: [(partition: String, records: Int64)] { [] }
 }

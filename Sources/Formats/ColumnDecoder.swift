@@ -46,7 +46,7 @@ final class ColumnDecoder {
 
   /// A byte-order mark counts only at the very start of a partition.
   private static func markLength(_ chunk: RecordChunk) -> Int {
-    chunk.offset == 0 && chunk.positions == nil && chunk.bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+    chunk.offset == 0 && chunk.messageIndex == nil && chunk.bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
   }
 
   private func column(_ position: Int, _ targets: RowTargets, _ rows: Int, _ text: DecodedText) -> Column {

@@ -5,7 +5,7 @@ extension Format {
   package static let maxRecordBytes = 16 << 20
 
   /// A decoder of `schema` that keeps the fields at `materialize`, in that order.
-  /// - Parameter asMessages: Whether chunks hold messages (`RecordChunk.positions`) rather than a file's bytes.
+  /// - Parameter asMessages: Whether chunks hold messages (`RecordChunk.messageIndex`) rather than a file's bytes.
   package func makeDecoder(
     schema: Schema, materialize: [Int], epochSecondColumns: Set<Int>, asMessages: Bool = false
   ) -> any RecordDecoder {

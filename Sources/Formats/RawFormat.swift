@@ -41,19 +41,31 @@ private struct Lines {
       return
     }
     let bytes = chunk.bytes
+    if let messages = chunk.messageIndex {
+      for (start, length) in zip(messages.starts, messages.lengths) {
+        add(bytes, Int(start), Int(length), maxRecordBytes, isText)
+      }
+      return
+    }
     var start = 0
     while start < bytes.count {
       let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
       let length = end > start && bytes[end - 1] == UInt8(ascii: "\r") ? end - 1 - start : end - start
-      if length > maxRecordBytes {
-        let reason = "the record has \(length) bytes, the most is \(maxRecordBytes)"
-        failures.append(DecodeFailure(start: start, length: length, reason: reason))
-      } else if isText && !weir_is_utf8(bytes.baseAddress.unsafelyUnwrapped + start, length) {
-        failures.append(DecodeFailure(start: start, length: length, reason: "the record is not UTF-8"))
-      } else if length > 0 {
-        append(packView(start: start, length: length))
-      }
+      if length > 0 { add(bytes, start, length, maxRecordBytes, isText) }
       start = end + 1
+    }
+  }
+
+  private mutating func add(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ length: Int, _ maxRecordBytes: Int, _ isText: Bool
+  ) {
+    if length > maxRecordBytes {
+      let reason = "the record has \(length) bytes, the most is \(maxRecordBytes)"
+      failures.append(DecodeFailure(start: start, length: length, reason: reason))
+    } else if isText && !weir_is_utf8(bytes.baseAddress.unsafelyUnwrapped + start, length) {
+      failures.append(DecodeFailure(start: start, length: length, reason: "the record is not UTF-8"))
+    } else {
+      append(packView(start: start, length: length))
     }
   }
 

@@ -7,13 +7,9 @@ import StreamModel
 package enum AggregateOperator {
   /// The operator that `spec` describes.
   package static func make(_ spec: AggregateSpec) -> any StreamOperator {
-    switch spec.window {
-    case .tumble(let size, let offset):
-      WindowAggregate(spec, FixedWindowAssigner(size: size, every: size, offset: offset))
-    case .hop(let size, let every, let offset):
-      WindowAggregate(spec, FixedWindowAssigner(size: size, every: every, offset: offset))
-    case .cumulate(let size, let every, let offset):
-      WindowAggregate(spec, FixedWindowAssigner(size: size, every: every, offset: offset, cumulates: true))
+    if let assigner = FixedWindowAssigner(spec.window) { return WindowAggregate(spec, assigner) }
+    return switch spec.window {
+    case .tumble, .hop, .cumulate: preconditionFailure("a window of a fixed size has an assigner")
     case .calendar(let unit, let timezone, let cycleDay):
       WindowAggregate(spec, CalendarWindowAssigner(unit, timezone: timezone, cycleDay: cycleDay))
     case .session(let gap): SessionAggregate(spec, gap: gap)

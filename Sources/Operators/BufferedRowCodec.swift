@@ -48,6 +48,9 @@ struct BufferedRowCodec {
     writer.write(UnsafeRawBufferPointer(origin.bytes(at: row)))
   }
 
+  /// Whether what `encode` wrote is of a row that was read from somewhere.
+  static func hasOrigin(_ value: [UInt8]) -> Bool { value.count > 16 && value[16] != 0 }
+
   private struct Row {
     let time: EventTime
     let stamp: EventTime
@@ -55,7 +58,7 @@ struct BufferedRowCodec {
     let content: [UInt8]
   }
 
-  /// Batches of the rows in `values`.
+  /// Batches of the rows in `values`: first those with an origin, then those without, each in their order.
   func decode(_ values: [[UInt8]]) throws(OperatorError) -> [RecordBatch] {
     var read: [Row] = []
     var made: [Row] = []

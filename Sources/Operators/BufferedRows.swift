@@ -15,16 +15,19 @@ struct BufferedRow {
 final class BufferedRows {
   private var batches: [RecordBatch?] = []
   private var waiting: [Int] = []
+  private var savedSlots: [Bool] = []
   private var free: [Int] = []
   private(set) var sizeBytes = 0
 
-  /// Takes in a batch; returns its rows, in order.
-  func add(_ batch: RecordBatch) -> [BufferedRow] {
+  /// Takes in a batch; returns its rows, in order. `isSaved`: the state has them.
+  func add(_ batch: RecordBatch, isSaved: Bool) -> [BufferedRow] {
     let slot = free.popLast() ?? batches.count
     if slot == batches.count {
       batches.append(nil)
       waiting.append(0)
+      savedSlots.append(false)
     }
+    savedSlots[slot] = isSaved
     batches[slot] = batch
     waiting[slot] = batch.count
     sizeBytes += batch.sizeBytes
@@ -32,13 +35,23 @@ final class BufferedRows {
     var rows: [BufferedRow] = []
     rows.reserveCapacity(batch.count)
     for row in 0..<batch.count {
-      let release = batch.isBehind(row) ? batch.stampIfBehind(row).addingSaturated(1) : times[row]
       let pick = RowPick(batch: Int32(slot), row: Int32(row))
-      rows.append(BufferedRow(release: release, time: times[row], pick: pick))
+      rows.append(BufferedRow(release: BufferedRows.release(batch, row), time: times[row], pick: pick))
     }
     sort(&rows)
     return rows
   }
+
+  /// The watermark at which all rows that go before a row are known.
+  @inline(__always) static func release(_ batch: RecordBatch, _ row: Int) -> EventTime {
+    batch.isBehind(row) ? batch.stampIfBehind(row).addingSaturated(1) : batch.eventTimes.int64s[row]
+  }
+
+  /// Whether the state has the rows of the batch in slot `slot`.
+  func isSaved(_ slot: Int32) -> Bool { savedSlots[Int(slot)] }
+
+  /// The state has all rows.
+  func noteSaved() { for slot in savedSlots.indices { savedSlots[slot] = true } }
 
   func sort(_ rows: inout [BufferedRow]) {
     let isSorted = rows.indices.dropFirst().allSatisfy { !isBefore(rows[$0], rows[$0 - 1]) }

@@ -157,24 +157,6 @@ extension DeduplicateOperator {
   }
 }
 
-/// State keys that begin with an event time, so that they sort by it.
-enum TimedKey {
-  static let timeBytes = 8
-
-  /// Eight bytes of time, biased and big-endian, and then `key`.
-  static func encode(_ time: EventTime, _ key: UnsafeRawBufferPointer) -> [UInt8] {
-    let biased = UInt64(bitPattern: time) ^ (1 << 63)
-    return withUnsafeBytes(of: biased.bigEndian) { [UInt8]($0) } + [UInt8](key)
-  }
-
-  /// The time that `bytes` begin with, or nil where they are too short.
-  static func time(_ bytes: [UInt8]) -> EventTime? {
-    guard bytes.count >= timeBytes else { return nil }
-    let biased = bytes.withUnsafeBytes { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
-    return Int64(bitPattern: biased ^ (1 << 63))
-  }
-}
-
 /// What became of the rows of one batch: positions, each list ascending. Scratch that is used again for the next batch.
 private struct DeduplicatedRows {
   private var memory: Memory

@@ -9,25 +9,31 @@ import StreamModel
 /// `BufferedRows` orders ties. Every row goes out before a watermark that it would be behind is handed on.
 ///
 /// Rows wait in sorted runs of at least doubling length, as in a log-structured merge tree: each row is moved a
-/// logarithmic number of times, and a watermark only looks at the front of each run.
-package final class EventTimeSortOperator: WholeStateOperator {
-  package var keyedState: OperatorState?
-  private let schema: Schema
-  private let encoder: KeyEncoder
-  private let rows = BufferedRows()
-  private var runs: [SortedRun] = []
-  private var watermark = EventTimes.minimum
+/// logarithmic number of times, and a watermark only looks at the front of each run. Rows that memory has let go of are read back,
+/// a stretch of each key group at a time, when the watermark comes to them (`EventTimeSortOperator+State.swift`).
+package final class EventTimeSortOperator: StreamOperator {
+  let schema: Schema
+  let encoder: KeyEncoder
+  var rows = BufferedRows()
+  var runs: [SortedRun] = []
+  private(set) var watermark = EventTimes.minimum
+  var keyedState: OperatorState?
+  var saved = SavedRows()
 
   /// Rows of a batch that goes out.
   private static let limit = 4096
 
-  /// `key` is that of the step which follows; it says which key group a row's state belongs to.
-  package init(schema: Schema, key: [Int]) {
+  let rowsAhead: Int
+
+  /// `key` is that of the step which follows; it says which key group a row's state belongs to. `rowsAhead`: how many rows are
+  /// read back at a time, over all key groups.
+  package init(schema: Schema, key: [Int], rowsAhead: Int = 1 << 15) {
     self.schema = schema
+    self.rowsAhead = rowsAhead
     encoder = KeyEncoder(keyColumns: key)
   }
 
-  private struct SortedRun {
+  struct SortedRun {
     var rows: [BufferedRow]
     var head = 0
     var count: Int { rows.count - head }
@@ -42,11 +48,12 @@ package final class EventTimeSortOperator: WholeStateOperator {
   }
 
   package func process(_ batch: RecordBatch, input: Int, to output: any OperatorOutput) throws(OperatorError) {
-    add(batch)
+    add(batch, isSaved: false)
   }
 
-  private func add(_ batch: RecordBatch) {
-    runs.append(SortedRun(rows: rows.add(batch)))
+  /// `isSaved`: the state has the rows.
+  func add(_ batch: RecordBatch, isSaved: Bool) {
+    runs.append(SortedRun(rows: rows.add(batch, isSaved: isSaved)))
     while runs.count > 1, runs[runs.count - 1].count * 2 >= runs[runs.count - 2].count {
       let last = runs.removeLast()
       let previous = runs.removeLast()
@@ -74,7 +81,12 @@ package final class EventTimeSortOperator: WholeStateOperator {
 
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     self.watermark = watermark.time
-    var ready = takeReady(watermark.time)
+    while try loadDue() < watermark.time { emit(upTo: saved.reach, to: output) }
+    emit(upTo: watermark.time, to: output)
+  }
+
+  private func emit(upTo watermark: EventTime, to output: any OperatorOutput) {
+    var ready = takeReady(watermark)
     rows.sort(&ready)
     var start = 0
     while start < ready.count {
@@ -133,37 +145,10 @@ package final class EventTimeSortOperator: WholeStateOperator {
     return RecordBatch.picked(picks, from: batches)
   }
 
-  package var stateSizeBytes: Int { rows.sizeBytes }
-}
-
-extension EventTimeSortOperator {
-  /// One entry a waiting row: the key is its release, a number that tells rows of one release apart, and the encoded
-  /// key of the step that follows; the value is what `BufferedRowCodec` writes.
-  package func wholeState() -> StateSnapshot {
-    var snapshot = StateSnapshot(watermark: watermark)
-    let codec = BufferedRowCodec(schema: schema)
-    var ordinal: Int64 = 0
-    var perBatch: [Int32: [BufferedRow]] = [:]
-    for run in runs {
-      for row in run.rows[run.head...] { perBatch[row.pick.batch, default: []].append(row) }
-    }
-    for (slot, waiting) in perBatch {
-      let batch = rows.batch(slot)
-      encoder.encode(batch)
-      let values = codec.encode(batch, waiting.map(\.pick.row))
-      for (row, value) in zip(waiting, values) {
-        let group = KeyGroup.of(hash: encoder.hashes[Int(row.pick.row)])
-        let tail = TimedKey.encode(ordinal, encoder.key(Int(row.pick.row)))
-        let key = tail.withUnsafeBytes { TimedKey.encode(row.release, $0) }
-        snapshot.add(keyGroup: group, table: 0, key: key, value: value)
-        ordinal += 1
-      }
-    }
-    return snapshot
+  package var stateSizeBytes: Int {
+    runs.reduce(rows.sizeBytes) { $0 + $1.rows.capacity * MemoryLayout<BufferedRow>.stride }
   }
 
-  package func restoreWhole(_ snapshot: StateSnapshot) throws(OperatorError) {
-    watermark = snapshot.watermark
-    for batch in try BufferedRowCodec(schema: schema).decode(snapshot.entries.map(\.value)) { add(batch) }
-  }
+  /// The job was at `watermark` when it ended.
+  func restore(watermark: EventTime) { self.watermark = watermark }
 }

@@ -37,14 +37,19 @@ enum HashOrder {
     }
   }
 
-  /// Puts numbers with the same upper half in the order of their keys.
+  /// Puts numbers with the same upper half in the order of their keys, which `key` gives by the lower half.
   static func breakTies(_ numbers: inout [UInt64], key: (UInt64) -> UnsafeRawBufferPointer) {
+    breakTies(&numbers) { key($0).lexicographicallyPrecedes(key($1)) }
+  }
+
+  /// Puts numbers with the same upper half in an order of their lower halves.
+  static func breakTies(_ numbers: inout [UInt64], isBefore: (UInt64, UInt64) -> Bool) {
     var start = 0
     while start < numbers.count {
       var end = start + 1
       while end < numbers.count, order(numbers[end]) == order(numbers[start]) { end += 1 }
       if end - start > 1 {
-        numbers[start..<end].sort { key($0 & 0xFFFF_FFFF).lexicographicallyPrecedes(key($1 & 0xFFFF_FFFF)) }
+        numbers[start..<end].sort { isBefore($0 & 0xFFFF_FFFF, $1 & 0xFFFF_FFFF) }
       }
       start = end
     }

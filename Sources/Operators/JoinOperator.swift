@@ -15,15 +15,19 @@ import StreamModel
 /// **Left join.** A left row that has found nothing goes out, with nulls, as soon as it is done, with its own event time.
 ///
 /// **Watermark.** What comes out lies at most `hold` before the watermark, and so much is the watermark held back.
-package final class JoinOperator: WholeStateOperator {
-  package var keyedState: OperatorState?
+///
+/// **State.** Each side's rows lie in spans of event time (`JoinBucket`), which go whole. What memory has let go of is read back
+/// for the keys that rows of the other side ask for; left rows that wait are found by their time.
+package final class JoinOperator: StreamOperator {
+  private var keyedState: OperatorState?
   private let kind: JoinSpec.Kind
   private let sides: [JoinSide]
   private let hold: Int64
   private var watermark = EventTimes.minimum
   private let results: JoinedRows
 
-  package init(_ spec: JoinSpec) {
+  /// `dueRows`: how many left rows are read back at a time to go out alone.
+  package init(_ spec: JoinSpec, dueRows: Int = 4096) {
     precondition(spec.lowerMilliseconds <= spec.upperMilliseconds, "a checked topology has no empty interval")
     let (lower, upper) = (spec.lowerMilliseconds, spec.upperMilliseconds)
     kind = spec.kind
@@ -32,10 +36,10 @@ package final class JoinOperator: WholeStateOperator {
     sides = [
       JoinSide(
         from: lower, to: upper, key: spec.leftKey, columns: Array(0..<leftCount), types: Array(types[..<leftCount]),
-        waits: kind == .left),
+        table: JoinStateKey.leftRows, waiting: kind == .left ? WaitingRows(rowsAtATime: dueRows) : nil),
       JoinSide(
         from: -upper, to: -lower, key: spec.rightKey, columns: spec.rightColumns, types: Array(types[leftCount...]),
-        waits: false),
+        table: JoinStateKey.rightRows, waiting: nil),
     ]
     hold = JoinOperator.hold(kind, lower, upper)
     results = JoinedRows(schema: spec.outputSchema, sides: sides)
@@ -59,6 +63,7 @@ package final class JoinOperator: WholeStateOperator {
     side.encoder.encode(batch)
     let rows = sorted(batch, side)
     var isMatched = [Bool](repeating: false, count: batch.count)
+    do { try loadPartners(rows.joinable, batch, side, sides[1 - input]) } catch { throw OperatorError(error) }
     results.begin(batch, input: input)
     probe(batch, rows.joinable, side, sides[1 - input], &isMatched, output)
     results.end(to: output)
@@ -96,11 +101,12 @@ package final class JoinOperator: WholeStateOperator {
     _ rows: [Int32], _ batch: RecordBatch, _ side: JoinSide, _ isMatched: [Bool]
   ) -> (open: [Int32], alone: [Int32]) {
     let times = batch.eventTimes.int64s
+    let hashes = side.encoder.hashes
     var open: [Int32] = []
     var alone: [Int32] = []
     open.reserveCapacity(rows.count)
     for row in rows {
-      if !side.isDone(times[Int(row)], at: watermark) {
+      if !side.isDone(times[Int(row)], hash: hashes[Int(row)]) {
         open.append(row)
       } else if !isMatched[Int(row)] {
         alone.append(row)
@@ -118,6 +124,7 @@ package final class JoinOperator: WholeStateOperator {
     let hashes = side.encoder.hashes
     let keys = side.encoder.encodedKeys
     let results = results
+    let waits = other.waiting != nil
     var spans: Range<Int64> = 0..<0
     var lookups: [StoredRowLookup] = []
     for position in rows {
@@ -134,7 +141,7 @@ package final class JoinOperator: WholeStateOperator {
         var partner = lookup.first(keys.bytes(row), hash: hashes[row])
         while let found = partner {
           if range.holds(found.time, found.stamp) {
-            found.match()
+            if found.match(), waits { other.noteRematched(found) }
             isMatched[row] = true
             results.add(position, found, to: output)
           }
@@ -144,33 +151,90 @@ package final class JoinOperator: WholeStateOperator {
     }
   }
 
+  /// Reads back the rows of `other` that `rows` may be joined with.
+  private func loadPartners(
+    _ rows: [Int32], _ batch: RecordBatch, _ side: JoinSide, _ other: JoinSide
+  ) throws(StateError) {
+    guard other.hasSpilled else { return }
+    let hashes = side.encoder.hashes
+    let keys = side.encoder.encodedKeys
+    var spans: Range<Int64> = 0..<0
+    var spilled: [JoinBucket] = []
+    var wanted: [Int64: GroupTable] = [:]
+    for position in rows {
+      let row = Int(position)
+      let needed = other.spans(PartnerRange(side, batch.eventTimes.int64s[row], batch.stampIfBehind(row)))
+      if needed != spans {
+        spans = needed
+        spilled = needed.compactMap { other.buckets.find($0) }.filter(\.hasSpilled)
+        for bucket in spilled where wanted[bucket.span] == nil { wanted[bucket.span] = GroupTable() }
+      }
+      for bucket in spilled where !bucket.holdsAll(keys.bytes(row), hash: hashes[row]) {
+        _ = wanted[bucket.span]?.insert(keys.bytes(row), hash: hashes[row])
+      }
+    }
+    for (span, keys) in wanted where keys.count > 0 { try other.load(keys, into: other.bucket(span)) }
+  }
+
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     self.watermark = watermark.time
-    sides[0].advance(to: watermark.time) { row in
-      results.addAlone(row, to: output)
-    } endOfSpan: {
-      results.flushAlone(to: output)
+    do {
+      try sides[0].advance(to: watermark.time) { row in
+        results.addAlone(row, to: output)
+      } endOfRows: {
+        results.flushAlone(to: output)
+      }
+      try sides[1].advance(to: watermark.time, unmatched: { _ in }, endOfRows: {})
+    } catch {
+      throw OperatorError(error)
     }
-    sides[1].advance(to: watermark.time, unmatched: { _ in }, endOfSpan: {})
   }
 
   package func outputWatermark(for input: Watermark) -> Watermark {
     input == .maximum ? input : Watermark(input.time.addingSaturated(0 - hold))
   }
 
-  package func wholeState() -> StateSnapshot {
-    var snapshot = StateSnapshot(watermark: watermark)
-    for (table, side) in sides.enumerated() { side.snapshot(into: &snapshot, table: UInt8(table)) }
-    return snapshot
-  }
+  package var stateSizeBytes: Int { sides.reduce(0) { $0 + $1.sizeBytes } }
+}
 
-  package func restoreWhole(_ snapshot: StateSnapshot) throws(OperatorError) {
-    watermark = snapshot.watermark
-    for entry in snapshot.entries {
-      guard entry.table < sides.count else { throw .state("a join has no table \(entry.table)") }
-      try sides[Int(entry.table)].restore(entry)
+extension JoinOperator {
+  package func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError) {
+    keyedState = state
+    self.watermark = watermark
+    do {
+      for side in sides { try side.attach(state, watermark: watermark) }
+    } catch {
+      throw OperatorError(error)
     }
   }
 
-  package var stateSizeBytes: Int { sides.reduce(0) { $0 + $1.sizeBytes } }
+  package func snapshot() throws(OperatorError) -> EventTime {
+    do { try writeChanges() } catch { throw OperatorError(error) }
+    return watermark
+  }
+
+  package func spill() throws(OperatorError) {
+    guard keyedState != nil else { return }
+    do { try writeChanges() } catch { throw OperatorError(error) }
+    for side in sides { side.letGo() }
+  }
+
+  /// Adds the rows that the state lacks, in the order of tables.
+  private func writeChanges() throws(StateError) {
+    guard let keyedState else { return }
+    let changes = sides.map { $0.changes() }
+    let waiting = sides[0].waiting
+    let isWaitedFor = !changes[0].isEmpty || sides[0].buckets.all.contains(where: \.isPersisted)
+    let marks = waiting?.marks(keyedState, areNeeded: isWaitedFor) ?? []
+    if !changes.allSatisfy(\.isEmpty) || !marks.isEmpty {
+      try keyedState.addRun { (run) throws(StateError) in
+        for (side, changed) in zip(sides, changes) {
+          for change in changed { try side.write(change, to: run) }
+        }
+        if let waiting { for change in changes[0] { try waiting.write(change, to: run) } }
+        for mark in marks { try run.put(mark.key, mark.value) }
+      }
+    }
+    for side in sides { side.settle() }
+  }
 }

@@ -2,6 +2,8 @@ import State
 import StreamModel
 
 /// One side of a join: its rows that may still find partners, and where these partners lie.
+///
+/// What it has in the state is in `JoinSide+State.swift`, and where rows wait to go out alone, in `WaitingRows`.
 final class JoinSide {
   /// Partners of a row at `t` have event times in `[t + from, t + to]`.
   let from: Int64
@@ -11,16 +13,27 @@ final class JoinSide {
   let columns: [Int]
   let encoder: KeyEncoder
   private let key: [Int]
-  /// Whether a row without a partner goes out alone.
-  private let waits: Bool
-  private(set) var buckets: TimeBuckets<JoinBucket>
+  /// Its table in the state.
+  let table: UInt8
+  /// What the state has of rows that go out alone where they find no partner; nil where they do not.
+  let waiting: WaitingRows?
+  var buckets: TimeBuckets<JoinBucket>
+  private(set) var watermark = EventTimes.minimum
+  var keyedState: OperatorState?
+  /// The number of the next row.
+  var nextNumber: UInt64 = 1
+  /// Whether there may be rows in the state only.
+  var hasSpilled = false
 
-  init(from: Int64, to: Int64, key: [Int], columns: [Int], types: [DataType], waits: Bool) {
+  init(
+    from: Int64, to: Int64, key: [Int], columns: [Int], types: [DataType], table: UInt8, waiting: WaitingRows?
+  ) {
     self.from = from
     self.to = to
     self.columns = columns
     self.key = key
-    self.waits = waits
+    self.table = table
+    self.waiting = waiting
     layout = RowLayout(types)
     encoder = KeyEncoder(keyColumns: key)
     buckets = TimeBuckets(width: max((to - from) / 2 + 1, JoinSide.leastWidth))
@@ -32,6 +45,14 @@ final class JoinSide {
   /// Whether nothing can come any more that a row at `time` could be joined with.
   @inline(__always) func isDone(_ time: EventTime, at watermark: EventTime) -> Bool {
     time.addingSaturated(to) <= watermark
+  }
+
+  /// Whether a row at `time` whose key has this hash is done now. A job that came back may have done more than its watermark
+  /// says: `WaitingRows` knows.
+  @inline(__always) func isDone(_ time: EventTime, hash: UInt64) -> Bool {
+    if isDone(time, at: watermark) { return true }
+    guard let waiting, waiting.isAhead else { return false }
+    return isDone(time, at: waiting.watermark(ofGroup: KeyGroup.of(hash: hash)))
   }
 
   /// Whether a row comes so far behind that whatever it could be joined with was done before it.
@@ -70,12 +91,16 @@ final class JoinSide {
       let index = buckets.index(of: times[Int(rows[start])])
       var end = start + 1
       while end < rows.count, buckets.index(of: times[Int(rows[end])]) == index { end += 1 }
-      let bucket = buckets.findOrMake(index) { JoinBucket() }
+      let bucket = bucket(index)
       add(batch, rows, start..<end, to: bucket, isMatched, sizes, &offsets)
       runs.append((bucket, end))
       start = end
     }
     layout.write(columns, rows, to: targets(runs, offsets))
+  }
+
+  func bucket(_ span: Int64) -> JoinBucket {
+    buckets.findOrMake(span) { JoinBucket(span: span, prefix: JoinStateKey.prefix(table, span: span)) }
   }
 
   private func add(
@@ -86,13 +111,15 @@ final class JoinSide {
     let stamps = batch.stamps?.int64s
     let keys = encoder.encodedKeys
     let hashes = encoder.hashes
+    let waits = waiting != nil
     for position in range {
       let row = Int(rows[position])
       var stamp = EventTimes.minimum
       if let stamps, times[row] <= stamps[row] { stamp = stamps[row] }
-      let offset = bucket.add(
-        keys.bytes(row), hash: hashes[row], time: times[row], stamp: stamp, isMatched: isMatched[row],
-        length: sizes[position])
+      let header = StoredRowHeader(
+        time: times[row], stamp: stamp, flags: isMatched[row] ? .matched : [], length: sizes[position])
+      let offset = bucket.add(keys.bytes(row), hash: hashes[row], header, number: nextNumber)
+      nextNumber &+= 1
       if waits && !isMatched[row] { bucket.wait(times[row], offset) }
       offsets[position] = offset
     }
@@ -109,15 +136,31 @@ final class JoinSide {
   }
 
   /// Lets go of what is done at `watermark`; first gives `body` the rows that go out alone, those of a span in order of
-  /// event time and the spans likewise.
-  func advance(to watermark: EventTime, unmatched body: (StoredRow) -> Void, endOfSpan: () -> Void) {
-    let limit = watermark == EventTimes.maximum ? watermark : watermark.addingSaturated(0 - to)
+  /// event time, where they are in memory, and the spans likewise. Rows are valid until `endOfRows`.
+  func advance(
+    to watermark: EventTime, unmatched body: (StoredRow) -> Void, endOfRows: () -> Void
+  ) throws(StateError) {
+    let limit = limit(at: watermark)
     for (index, bucket) in buckets.upTo(buckets.index(of: limit)) {
+      try takeDue(bucket, upTo: limit, body, endOfRows)
       bucket.takeUnmatched(upTo: limit, body)
-      endOfSpan()
-      if bucket.latest <= limit { buckets.remove(index) }
+      endOfRows()
+      if bucket.latest <= limit {
+        forget(bucket)
+        buckets.remove(index)
+      }
     }
+    self.watermark = watermark
+    waiting?.advance(to: watermark)
   }
+
+  /// Rows with event times up to this are done at `watermark`.
+  func limit(at watermark: EventTime) -> EventTime {
+    watermark == EventTimes.maximum ? watermark : watermark.addingSaturated(0 - to)
+  }
+
+  /// The job was at `watermark` when it ended.
+  func restore(watermark: EventTime) { self.watermark = watermark }
 
   var sizeBytes: Int { buckets.all.reduce(0) { $0 + $1.sizeBytes } }
 }
@@ -155,61 +198,5 @@ extension RecordBatch {
   @inline(__always) func stampIfBehind(_ row: Int) -> EventTime {
     guard let stamps, eventTimes.int64s[row] <= stamps.int64s[row] else { return EventTimes.minimum }
     return stamps.int64s[row]
-  }
-}
-
-extension JoinSide {
-  /// One entry a row that is not done: the key is its event time, a number that tells rows of one key and time apart,
-  /// and the encoded key; the value is its stamp, whether it is matched, and the row.
-  func snapshot(into snapshot: inout StateSnapshot, table: UInt8) {
-    var ordinal: Int64 = 0
-    for bucket in buckets.all {
-      bucket.heads.forEach { key, head in
-        let group = KeyGroup.of(hash: KeyEncoder.hash(key))
-        var offset = Int(head)
-        while offset >= 0 {
-          let row = bucket.row(at: offset)
-          offset = row.next
-          if isDone(row.time, at: snapshot.watermark) { continue }
-          var value = StateWriter()
-          value.write(row.stamp)
-          value.write(row.isMatched)
-          value.write(row.bytes)
-          let tail = TimedKey.encode(ordinal, key)
-          let name = tail.withUnsafeBytes { TimedKey.encode(row.time, $0) }
-          snapshot.add(keyGroup: group, table: table, key: name, value: value.bytes)
-          ordinal += 1
-        }
-      }
-    }
-  }
-
-  func restore(_ entry: StateEntry) throws(OperatorError) {
-    guard let time = TimedKey.time(entry.key), entry.key.count >= 2 * TimedKey.timeBytes else {
-      throw .state("a joined row's key has \(entry.key.count) bytes")
-    }
-    let (stamp, isMatched, row) = try read(entry.value)
-    guard row.withUnsafeBytes({ layout.isSound($0) }) else {
-      throw .state("a joined row of \(row.count) bytes is no row of \(layout.columnCount) columns")
-    }
-    let bucket = buckets.findOrMake(buckets.index(of: time)) { JoinBucket() }
-    entry.key.withUnsafeBytes { bytes in
-      let key = UnsafeRawBufferPointer(rebasing: bytes[(2 * TimedKey.timeBytes)...])
-      let offset = bucket.add(
-        key, hash: KeyEncoder.hash(key), time: time, stamp: stamp, isMatched: isMatched, length: row.count)
-      row.withUnsafeBytes {
-        bucket.row(at: offset).content.copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: $0.count)
-      }
-      if waits && !isMatched { bucket.wait(time, offset) }
-    }
-  }
-
-  private func read(_ value: [UInt8]) throws(OperatorError) -> (stamp: EventTime, isMatched: Bool, row: [UInt8]) {
-    do {
-      var reader = StateReader(value)
-      return (try reader.readInt64(), try reader.readBool(), try reader.readBytes())
-    } catch {
-      throw .state("a joined row: \(error)")
-    }
   }
 }

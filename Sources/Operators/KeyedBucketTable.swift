@@ -95,13 +95,8 @@ final class KeyedBucketTable {
     arena = GrowingMemory.resized(arena, to: arenaCapacity)
   }
 
-  /// Every key and its value, in the order of insertion.
-  func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ value: Int64) -> Void) {
-    for place in places(from: 0) {
-      let entry = entry(at: place)
-      body(entry.key, entry.value)
-    }
-  }
+  /// The place of the entry whose value lies at `value`, which `find` gave.
+  func place(of value: UnsafeMutablePointer<Int64>) -> Int { UnsafeMutableRawPointer(value) - arena }
 
   /// The place behind the last entry.
   var end: Int { arenaCount }

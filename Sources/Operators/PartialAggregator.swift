@@ -3,7 +3,7 @@ import StreamModel
 /// Aggregates the rows of a batch that have one key and belong to the same windows before they are exchanged, so that fewer
 /// rows are; also called a combiner, or local aggregation.
 ///
-/// Only where that cannot show: partial aggregates combine to the very value of the whole (`AggregatePlan.combinesExactly`), no
+/// Only where that cannot show (`canCombine`): partial aggregates combine to the very value of the whole, no
 /// sum of them can overflow, so that no single row could be at fault, and no row of the batch is behind or fails. A batch is
 /// combined by itself, so there is nothing to snapshot.
 ///
@@ -39,19 +39,14 @@ package final class PartialAggregator {
   private static let maxPanes = 8
   /// Batches of fewer rows say nothing about how often keys repeat.
   private static let minJudgedRows = 256
+  /// The share of groups among a batch's rows, in quarters, above which combining is lost work, and the batches let through then.
+  private static let maxGroupQuarters = 3
   private static let skippedBatches = 31
 
   /// Nil where rows of `spec` cannot be combined, or its windows need more than the event time.
   package init?(_ spec: AggregateSpec) {
-    switch spec.window {
-    case .tumble(let size, let offset):
-      assigner = FixedWindowAssigner(size: size, every: size, offset: offset)
-    case .hop(let size, let every, let offset):
-      assigner = FixedWindowAssigner(size: size, every: every, offset: offset)
-    case .cumulate(let size, let every, let offset):
-      assigner = FixedWindowAssigner(size: size, every: every, offset: offset, cumulates: true)
-    case .session, .calendar, .none: return nil
-    }
+    guard let assigner = FixedWindowAssigner(spec.window) else { return nil }
+    self.assigner = assigner
     plan = AggregatePlan(spec.values)
     guard plan.calls.allSatisfy(PartialAggregator.canCombine) else { return nil }
     inputs = AggregateInputs(plan)
@@ -84,7 +79,8 @@ package final class PartialAggregator {
     groupCount = 0
     starts.removeAll(keepingCapacity: true)
     for (index, rows) in sortedByPane(batch.count).enumerated() { aggregate(rows, stores[index], KeyBatch(keys)) }
-    if batch.count >= PartialAggregator.minJudgedRows, groupCount * 4 > batch.count * 3 {
+    if batch.count >= PartialAggregator.minJudgedRows, groupCount * 4 > batch.count * PartialAggregator.maxGroupQuarters
+    {
       batchesToSkip = PartialAggregator.skippedBatches
     }
     let hashes = hashes.reserve(groupCount)

@@ -62,8 +62,8 @@ package final class UnionOperator: StreamOperator {
     return picks
   }
 
-  package func snapshot() -> StateSnapshot {
+  package func snapshot() throws(OperatorError) -> EventTime {
     precondition(gathered.isEmpty, "a snapshot falls between rounds")
-    return StateSnapshot()
+    return EventTimes.minimum
   }
 }

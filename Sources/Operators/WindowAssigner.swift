@@ -87,6 +87,17 @@ final class FixedWindowAssigner: WindowAssigner {
   private let offset: Int64
   private let cumulates: Bool
 
+  /// Nil for windows that the event time alone does not decide.
+  convenience init?(_ window: WindowSpec) {
+    switch window {
+    case .tumble(let size, let offset): self.init(size: size, every: size, offset: offset)
+    case .hop(let size, let every, let offset): self.init(size: size, every: every, offset: offset)
+    case .cumulate(let size, let every, let offset):
+      self.init(size: size, every: every, offset: offset, cumulates: true)
+    case .session, .calendar, .none: return nil
+    }
+  }
+
   /// Windows of `size` that begin every `every`; where they cumulate, windows that begin every `size` and end every `every`.
   init(size: Int64, every: Int64, offset: Int64, cumulates: Bool = false) {
     precondition(size > 0 && every > 0, "a checked topology has no window of zero")

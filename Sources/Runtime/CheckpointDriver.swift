@@ -59,6 +59,10 @@ final class CheckpointDriver: @unchecked Sendable {
     let commit: @Sendable ([CheckpointManifest.Part]) throws(ConnectorError) -> Void
     /// A checkpoint is committed, and the next one's changes are not in the state yet: views show it.
     let committed: @Sendable (Int64) -> Void
+    /// In the order of the sources attached.
+    var sourceNames: [String] = []
+    /// Commits with Kafka transactions; nil where the manifest's rename is the commit.
+    var kafka: KafkaCommitPoint? = nil
   }
 
   /// `lastID`: the highest number used so far. `restoredFiles`: those the state began with.
@@ -150,6 +154,7 @@ final class CheckpointDriver: @unchecked Sendable {
       // Before the next barrier is let in: whoever holds channels back for this one lets them go.
       for inbox in inboxes { inbox.cancelCheckpoint(id) }
       store?.giveUp(id)
+      do { try settings.kafka?.withdraw(id, reason: reason) } catch { failure = "\(error)" }
     case .restart(let reason): failure = reason
     }
     monitor.signalAll()
@@ -225,7 +230,9 @@ final class CheckpointDriver: @unchecked Sendable {
       do {
         try write(commit)
       } catch let error as CheckpointError {
-        guard commit.isNumbered, !error.isOutcomeUnknown else { throw JobError.checkpoint(error) }
+        guard commit.isNumbered, !error.isOutcomeUnknown, settings.kafka == nil else {
+          throw JobError.checkpoint(error)
+        }
         monitor.locked {
           handle(machine.commitFailed(commit.id, reason: error.description, now: CheckpointDriver.now()))
         }
@@ -249,23 +256,38 @@ final class CheckpointDriver: @unchecked Sendable {
       let files = try takeState(commit.id)
       manifest = self.manifest(commit, files)
       CrashPoint.reached("before-manifest")
+      try settings.kafka?.prepare(commit.id)
       try storage.commit(manifest)
+    } catch let error as JobError {
+      throw error
     } catch {
       let error = error as? CheckpointError ?? CheckpointError("checkpoint \(commit.id): \(error)")
       if !error.isOutcomeUnknown { storage.discard(commit.id) }
       throw error
     }
     CrashPoint.reached("manifest-durable")
+    try settings.kafka?.commit(manifest)
     do {
       try settings.commit(manifest.parts)
     } catch {
       throw JobError.connector(error)
     }
     CrashPoint.reached("files-renamed")
+    try settings.kafka?.complete(manifest.id)
     settings.committed(commit.id)
     monitor.locked { last = CommittedCheckpoint(manifest) }
+    if settings.kafka == nil { announce(manifest) }
     tidy(commit)
     CrashPoint.reached("old-checkpoints-removed")
+  }
+
+  /// Tells sources whose system keeps positions too how far they are committed.
+  private func announce(_ manifest: CheckpointManifest) {
+    for (name, source) in zip(settings.sourceNames, sources) {
+      guard let known = manifest.sources.first(where: { $0.name == name }) else { continue }
+      source.noteCommitted(
+        known.positions.map { PartitionPosition(partition: $0.partition, offset: $0.offset, isAtEnd: $0.isAtEnd) })
+    }
   }
 
   /// What follows a commit and may fail: the next one makes up for it.
@@ -306,6 +328,7 @@ final class CheckpointDriver: @unchecked Sendable {
       counters: commit.counters)
     manifest.durationMilliseconds = CheckpointDriver.now() - commit.began
     manifest.newBytes = stateFiles.newBytes
+    manifest.identity = settings.kafka?.identity ?? 0
     return manifest
   }
 

@@ -41,8 +41,8 @@ struct ColumnLiveness {
 
   private func isDerived(_ step: StepPlan) -> Bool {
     switch step.operation {
-    case .aggregate, .join, .match: true
-    case .filter, .project, .deduplicate, .lookup: readsDerived.contains(step.name)
+    case .aggregate, .join, .match, .invoice: true
+    case .filter, .project, .deduplicate, .lookup, .rate: readsDerived.contains(step.name)
     }
   }
 
@@ -70,10 +70,14 @@ struct ColumnLiveness {
     case .join: return (Set(0..<step.inputSchema.count), allRight(step))
     case .match(let spec): left = spec.columns
     case .lookup(let spec, _): left = columnsRead(by: spec, passedOn)
+    case .rate(let spec): left = passedOn.union(spec.columns)
+    case .invoice(let spec): left = spec.columns
     }
     for port in step.ports.keys where port != .timedOut {
       left.formUnion(outputs[StreamReference(producer: step.name, port: port).description] ?? [])
     }
+    // Columns that the step adds lie behind those of its input.
+    left = left.filter { $0 < step.inputSchema.count }
     return (left, [])
   }
 

@@ -48,6 +48,8 @@ struct ExecutionGraphBuilder {
       addKeyed(step, key: spec.key, isOrderSensitive: spec.isOrderSensitive)
     case .join(let spec): addJoin(step, spec)
     case .match(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true, alwaysSorts: true)
+    case .rate(let spec): addKeyed(step, key: spec.key, isOrderSensitive: true)
+    case .invoice(let spec): addKeyed(step, key: spec.key, isOrderSensitive: false)
     }
   }
 
@@ -182,7 +184,7 @@ struct ExecutionGraphBuilder {
     let stage = addStage(sink.name, isKeyed: !isSingle)
     let node = append(.init(name: sink.name, body: .sink(sink)), to: stage)
     for output in separate {
-      addEdge(output, stage, node, 0, isSingle ? .single : .roundRobin, Set(0..<sink.schema.count))
+      addEdge(output, stage, node, 0, distribution(to: sink), Set(0..<sink.schema.count))
     }
   }
 
@@ -214,10 +216,17 @@ struct ExecutionGraphBuilder {
     switch step.operation {
     case .aggregate(let spec): count = spec.key.count
     case .match(let spec): count = spec.key.count
-    case .filter, .project, .deduplicate, .join, .lookup: return nil
+    case .filter, .project, .deduplicate, .join, .lookup, .rate, .invoice: return nil
     }
     // An aggregate's and a match's columns begin with their key.
     return count > 0 && Set(0..<count).isSubset(of: view.key) ? Array(0..<count) : nil
+  }
+
+  /// Records of a key go through one writer, so that their order is kept.
+  private func distribution(to sink: SinkPlan) -> Distribution {
+    if isSingleWriter(sink) { return .single }
+    if case .kafka(let spec) = sink.connector, !spec.key.isEmpty { return .key(spec.key) }
+    return .roundRobin
   }
 
   private func isSingleWriter(_ sink: SinkPlan) -> Bool {

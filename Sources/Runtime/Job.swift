@@ -10,6 +10,8 @@ package struct JobOptions: Sendable {
   /// Bytes of input that are read and decoded as one piece.
   package var chunkBytes = 1 << 20
   package var from = StartPoint.beginning
+  /// Whether the run may begin where its output will lack rows or have some twice.
+  package var acceptsLossOrDuplicates = false
   /// Called, from any thread, with what somebody should know while the job runs.
   package var notice: @Sendable (String) -> Void = { _ in }
   package init() {}
@@ -78,11 +80,13 @@ package final class Job: Sendable {
     }
     for coordinator in assembly.coordinators { coordinator.closeReader() }
     let isComplete = !assembly.wasStopped.load(ordering: .relaxed)
-    return JobSummary(
+    var summary = JobSummary(
       nodes: progress.counts(), deadLetters: progress.deadLetterCount, countedSince: progress.countedSince,
       recordsRead: progress.recordsReadSinceStart, durationNanoseconds: Clock.monotonicNanoseconds() - start,
       restoredFrom: restoredFrom, isComplete: isComplete,
       hadNothingNew: restoredFrom != nil && isComplete && progress.isUnmoved, checkpoints: checkpointOutcomes)
+    summary.lookups = progress.lookups
+    return summary
   }
 
   private func runSubtasks() async throws {
@@ -92,11 +96,18 @@ package final class Job: Sendable {
       for executor in executors { executor.shutDown() }
       for executor in executors { executor.waitUntilEnded() }
     }
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for (runnable, executor) in zip(assembly.runnables, executors) {
-        group.addTask(executorPreference: executor) { try runnable.run() }
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for (runnable, executor) in zip(assembly.runnables, executors) {
+          group.addTask(executorPreference: executor) { try runnable.run() }
+        }
+        try await collect(&group)
       }
-      try await collect(&group)
+    } catch {
+      if let executor = executors.first {
+        await withTaskExecutorPreference(executor) { assembly.abandonTransactions() }
+      }
+      throw error
     }
   }
 

@@ -31,6 +31,7 @@ final class JobAssembly: Sendable {
   let checkpoints: CheckpointDriver
   private let store: StateStore?
   private let views: ViewSet
+  private let transactions: KafkaTransactions?
   private let tables: LookupTables
 
   init(_ plan: LogicalPlan, options: JobOptions, views: ViewSet) throws(JobError) {
@@ -38,8 +39,9 @@ final class JobAssembly: Sendable {
     tables = try LookupTables(plan, notice: options.notice)
     let sources = graph.stages.enumerated().compactMap { index, stage in stage.source.map { (index, $0) } }
     var readers: [any SourceReader] = []
-    for (_, source) in sources { readers.append(try JobAssembly.open(source)) }
-    let start = try JobStart(plan, from: options.from, graph: graph)
+    for (_, source) in sources { readers.append(try JobAssembly.open(source, job: plan.name)) }
+    let start = try JobStart(
+      plan, from: options.from, graph: graph, acceptsLoss: options.acceptsLossOrDuplicates)
     var coordinators: [Int: SourceCoordinator] = [:]
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
@@ -49,15 +51,26 @@ final class JobAssembly: Sendable {
       spillFolder: start.storage.directory, lastCheckpoint: start.lastID, restored: start.manifest?.id)
     let store = try JobAssembly.store(plan, graph, start)
     if let store { views.publish(store.backend.makeReader(), checkpoint: start.manifest?.id ?? 0, isNew: false) }
+    var settings = JobAssembly.settings(plan, graph, progress.base, store, views)
+    settings.kafka = start.kafka
+    settings.sourceNames = sources.map(\.1.name)
     let checkpoints = CheckpointDriver(
-      JobAssembly.settings(plan, graph, progress.base, store, views), storage: start.storage, store: store,
-      lastID: start.lastID,
+      settings, storage: start.storage, store: store, lastID: start.lastID,
       restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
       checkpoints: checkpoints, start: start, store: store, views: views, tables: tables)
     do {
-      runnables = try builder.buildAll() + [Runnable(name: "checkpoints") { try checkpoints.run() }]
+      let tables = tables
+      runnables =
+        try builder.buildAll()
+        + [
+          // The last to end: by then no subtask asks a table for anything.
+          Runnable(name: "checkpoints") {
+            defer { tables.close() }
+            try checkpoints.run()
+          }
+        ] + tables.workers.map { worker in Runnable(name: worker.name) { worker.work() } }
     } catch {
       throw error as? JobError ?? .operation(step: plan.name, reason: "\(error)")
     }
@@ -67,14 +80,15 @@ final class JobAssembly: Sendable {
     self.checkpoints = checkpoints
     self.store = store
     self.views = views
+    transactions = start.kafka?.transactions
     restoredFrom = start.manifest?.id
     lastCheckpoint = start.lastID
     notices = start.notices
     checkpoints.attach(self.coordinators, builder.inboxes.flatMap { $0 })
   }
 
-  private static func open(_ source: SourcePlan) throws(JobError) -> any SourceReader {
-    let reader = source.connector.makeReader(name: source.name, format: source.format)
+  private static func open(_ source: SourcePlan, job: String) throws(JobError) -> any SourceReader {
+    let reader = source.connector.makeReader(name: source.name, job: job, format: source.format)
     do { try reader.open() } catch { throw .connector(error) }
     return reader
   }
@@ -99,7 +113,9 @@ final class JobAssembly: Sendable {
         throw .connector(error)
       }
     }
-    return SourceCoordinator(reader: reader, watermarks: watermarks, rate: source.rate, targetBytes: options.chunkBytes)
+    return SourceCoordinator(
+      reader: reader, watermarks: watermarks, rate: source.rate, targetBytes: options.chunkBytes,
+      idleAfterMilliseconds: source.idleAfterMilliseconds)
   }
 
   /// The job's keyed state; nil where no operator has any.
@@ -152,7 +168,12 @@ final class JobAssembly: Sendable {
     store?.close()
     tables.close()
     checkpoints.abort()
+    transactions?.end()
   }
+
+  /// After every subtask has ended without a last checkpoint: aborts what is open, so that readers need not wait until it
+  /// times out.
+  func abandonTransactions() { transactions?.abandon() }
 }
 
 /// Builds the subtasks of a graph.
@@ -265,7 +286,8 @@ struct SubtaskBuilder {
   private static func errorRule(_ source: SourcePlan) -> (DecodeFailure, RecordChunk) throws -> Bool {
     { failure, chunk in
       if source.onError == .fail {
-        let place = "\(chunk.partition.name), byte \(chunk.position(ofRecordAt: failure.start))"
+        let unit = if case .kafka = source.connector { "offset" } else { "byte" }
+        let place = "\(chunk.partition.name), \(unit) \(chunk.position(ofRecordAt: failure.start))"
         throw JobError.row(step: source.name, reason: "\(place): \(failure.reason)")
       }
       return source.onError == .deadLetter
@@ -324,7 +346,8 @@ struct SubtaskBuilder {
         ChainNode(
           name: node.name, role: node.stateRole ?? "", work: work(of: node, stage, subtask),
           counters: counters[index],
-          policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter))
+          policy: SubtaskBuilder.policy(of: node), failure: failure, deadLetters: reporter,
+          rejectsToDeadLetters: SubtaskBuilder.rejectsToDeadLetters(node)))
     }
     for (index, node) in graph.stages[stage].nodes.enumerated() {
       nodes[index].targets = node.destinations.mapValues { destinations in
@@ -346,6 +369,11 @@ struct SubtaskBuilder {
     return .deadLetter
   }
 
+  private static func rejectsToDeadLetters(_ node: ExecutionGraph.Node) -> Bool {
+    if case .step(let step) = node.body { return step.rejectsToDeadLetters }
+    return false
+  }
+
   private func work(of node: ExecutionGraph.Node, _ stage: Int, _ subtask: Int) -> ChainNode.Work {
     switch node.body {
     case .source: .passThrough
@@ -356,7 +384,8 @@ struct SubtaskBuilder {
     case .sink(let sink):
       .write(
         sink.connector.makeWriter(
-          name: sink.name, job: plan.name, schema: sink.schema, subtask: writerIndex(stage, subtask)))
+          name: sink.name, job: plan.name, schema: sink.schema, subtask: writerIndex(stage, subtask),
+          transactions: start.kafka?.transactions))
     }
   }
 

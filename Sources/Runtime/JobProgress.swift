@@ -131,6 +131,8 @@ extension ExecutionGraph.Node {
       case .join: .join
       case .match: .match
       case .lookup: .lookup
+      case .rate: .rate
+      case .invoice: .invoice
       }
     case .union, .sort: nil
     case .sink: .sink

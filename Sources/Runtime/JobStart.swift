@@ -15,10 +15,31 @@ package enum StartPoint: Hashable, Sendable {
   case checkpoint(path: String)
 }
 
+extension StartPoint {
+  /// What is asked of a Kafka commit point.
+  fileprivate var request: TransactionStart.Request {
+    get throws(JobError) {
+      switch self {
+      case .latest: return .latest
+      case .beginning: return .beginning
+      case .checkpoint(let path):
+        do {
+          let manifest = try CheckpointStorage.read(path)
+          return .checkpoint(number: manifest.id, identity: manifest.identity)
+        } catch {
+          throw .checkpoint(error)
+        }
+      }
+    }
+  }
+}
+
 /// The checkpoint a run goes on from, and the storage of those it will take.
 struct JobStart {
   let storage: CheckpointStorage
   let manifest: CheckpointManifest?
+  /// Where checkpoints are committed with Kafka transactions.
+  let kafka: KafkaCommitPoint?
   /// The highest number used so far.
   let lastID: Int64
   /// What whoever starts the run should know.
@@ -30,19 +51,46 @@ struct JobStart {
   }
 
   /// Takes hold of the job's checkpoint directory, finds the checkpoint, and gives its output the final names it should
-  /// have. Refuses a damaged checkpoint, and one whose state does not fit the topology, before anything is changed.
-  init(_ plan: LogicalPlan, from start: StartPoint, graph: ExecutionGraph) throws(JobError) {
-    let found: Found?
+  /// have. Refuses a damaged checkpoint, one whose state does not fit the topology, and one that is not what the broker says is
+  /// committed, before anything is changed, here or there.
+  /// - Parameter acceptsLoss: Whether the user accepts that the output may lack rows, or have some twice.
+  init(
+    _ plan: LogicalPlan, from start: StartPoint, graph: ExecutionGraph, acceptsLoss: Bool = false
+  ) throws(JobError) {
+    let ids: [Int64]
     do {
       storage = try CheckpointStorage(directory: plan.checkpointDirectory)
-      let ids = try storage.list()
-      found = try JobStart.find(start, storage, ids, &notices)
-      manifest = found?.manifest
-      lastID = max(ids.last ?? 0, manifest?.id ?? 0)
+      ids = try storage.list()
     } catch {
       throw .checkpoint(error)
     }
-    if let manifest { notices += try JobStart.check(manifest, plan, graph) }
+    let commitPoint = try KafkaJobStart.look(
+      plan, directory: storage.directory, checkpoints: ids, request: try start.request, acceptsLoss: acceptsLoss)
+    var found = try JobStart.find(start, storage, ids, commitPoint, &notices)
+    if let found { notices += try JobStart.check(found.manifest, plan, graph) }
+    if let commitPoint {
+      let looked = commitPoint.action
+      try commitPoint.take()
+      if commitPoint.action != looked {
+        found = try JobStart.find(start, storage, ids, commitPoint, &notices)
+        if let found { notices += try JobStart.check(found.manifest, plan, graph) }
+      }
+      found = try JobStart.adopt(found, storage, commitPoint)
+      kafka = try commitPoint.settle(hasCheckpoint: found != nil)
+    } else {
+      kafka = nil
+    }
+    do {
+      if commitPoint == nil {
+        try TransactionStart.LocalRecord.remove(in: storage.directory)
+      } else {
+        try storage.remove(above: max(found?.manifest.id ?? 0, kafka?.number ?? 0))
+      }
+    } catch {
+      throw .checkpoint(error)
+    }
+    manifest = found?.manifest
+    lastID = max(ids.last ?? 0, manifest?.id ?? 0, kafka?.lastNumber ?? 0)
     do {
       try storage.restoreLive(from: found?.path)
     } catch {
@@ -76,6 +124,59 @@ struct JobStart {
             + fit.faults.joined(separator: "\n  ")))
     }
     return fit.additions
+  }
+
+  private static func find(
+    _ start: StartPoint, _ storage: CheckpointStorage, _ ids: [Int64], _ commitPoint: KafkaJobStart?,
+    _ notices: inout [String]
+  ) throws(JobError) -> Found? {
+    do {
+      switch commitPoint?.action {
+      case nil, .override: return try find(start, storage, ids, &notices)
+      case .restore(let id): return try committed(id, storage, commitPoint?.identity)
+      case .first, .begin, .refuse: return nil
+      }
+    } catch {
+      throw .checkpoint(error)
+    }
+  }
+
+  /// Checkpoint `id`, which the broker says is committed.
+  private static func committed(
+    _ id: Int64, _ storage: CheckpointStorage, _ identity: Int64?
+  ) throws(CheckpointError) -> Found {
+    let path = storage.path(of: id)
+    do throws(CheckpointError) {
+      let manifest = try CheckpointStorage.read(path)
+      guard manifest.identity == identity else {
+        throw CheckpointError(
+          "\(path): this checkpoint was not committed by the job whose marker the broker has, but by an earlier one of its name"
+        )
+      }
+      try CheckpointStorage.verify(manifest, at: path)
+      return Found(manifest: manifest, path: path)
+    } catch {
+      if error.isRetriable { throw error }
+      throw CheckpointError(
+        "\(error.description) — its output is in the topics, so no other will do: restore the folder; or accept loss or "
+          + "duplicates with --from PATH or --from none, and \(TransactionStart.flag)")
+    }
+  }
+
+  /// A checkpoint that a job with a new identity goes on from becomes the job's own, under a number that was never used.
+  private static func adopt(
+    _ found: Found?, _ storage: CheckpointStorage, _ commitPoint: KafkaJobStart
+  ) throws(JobError) -> Found? {
+    guard let found, let number = commitPoint.adoptedNumber, let identity = commitPoint.identity else { return found }
+    do {
+      let path = storage.path(of: number)
+      try CheckpointStorage.copy(
+        found.path, to: path, isOutputCommitted: CheckpointStorage.isPublished(found.path),
+        as: CheckpointStorage.Ownership(number: number, identity: identity))
+      return Found(manifest: try CheckpointStorage.read(path), path: path)
+    } catch {
+      throw .checkpoint(error)
+    }
   }
 
   private static func find(
@@ -162,6 +263,8 @@ extension ExecutionGraph.Node {
       case .aggregate: "aggregate"
       case .join: "join"
       case .match: "match"
+      case .rate: "rate"
+      case .invoice: "invoice"
       }
     }
   }

@@ -1,3 +1,5 @@
+import Operators
+
 /// What became of a run's checkpoints.
 package struct CheckpointOutcomes: Equatable, Sendable {
   package var committedCount = 0
@@ -56,6 +58,9 @@ package struct JobSummary: Sendable {
   package internal(set) var checkpoints: CheckpointOutcomes
   /// How often it was started again in this process.
   package internal(set) var restartCount = 0
+
+  /// What the lookups of the last attempt counted, by step.
+  package var lookups: [(step: String, counters: LookupCounters)] = []
 
   package var reconciles: Bool { nodes.allSatisfy(\.reconciles) }
 }

@@ -193,6 +193,8 @@ package final class JobSupervisor: Sendable {
     if let job = shared.withLock({ $0.job }) { return job }
     var options = options
     options.from = try startPoint()
+    // What the user accepted was the first start's: nobody who has taken the job over since is pushed aside.
+    options.acceptsLossOrDuplicates = false
     let job = try Job(plan, options: options, views: views)
     let isStopRequested = shared.withLock { shared in
       shared.job = job
@@ -203,8 +205,9 @@ package final class JobSupervisor: Sendable {
     return job
   }
 
-  /// The last checkpoint of this run, or where it began if it has none.
+  /// The last checkpoint of this run, or where it began if it has none. With a commit point in Kafka the broker knows which.
   private func startPoint() throws(JobError) -> StartPoint {
+    if plan.hasKafkaCommitPoint { return .latest }
     let newest: Int64?
     do {
       newest = try CheckpointStorage.list(plan.checkpointDirectory).last

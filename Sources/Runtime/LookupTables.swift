@@ -12,7 +12,7 @@ struct LookupTables: Sendable {
     for step in plan.steps {
       guard case .lookup(let spec, let connector) = step.operation else { continue }
       do {
-        tables.append((step.name, try connector.makeTable(step: step.name, layout: spec.layout, notice: notice)))
+        tables.append((step.name, try connector.makeTable(step: step.name, spec: spec, notice: notice)))
       } catch {
         throw .connector(error)
       }
@@ -27,6 +27,15 @@ struct LookupTables: Sendable {
   }
 
   var counters: [(step: String, counters: LookupCounters)] { tables.map { ($0.step, $0.table.counters) } }
+
+  /// What the tables' own threads run; each returns after `close`.
+  var workers: [(name: String, work: @Sendable () -> Void)] {
+    tables.flatMap { step, table in
+      (0..<table.workerCount).map { number -> (name: String, work: @Sendable () -> Void) in
+        ("lookup-\(step)-\(number)", { table.work() })
+      }
+    }
+  }
 
   /// Ends every wait.
   func close() { for (_, table) in tables { table.close() } }

@@ -149,6 +149,8 @@ final class ChainNode: OperatorOutput {
   var keyedState: OperatorState?
   private let policy: ErrorPolicy
   private let deadLetters: (any DeadLetterOutput)?
+  /// Whether rows on port `rejected` are dead letters where nothing reads it.
+  private let rejectsToDeadLetters: Bool
   /// Set once, when the chain is put together.
   var targets: [SidePort?: [Target]] = [:]
   private let failure: ChainFailure
@@ -161,8 +163,9 @@ final class ChainNode: OperatorOutput {
 
   init(
     name: String, role: String, work: Work, counters: NodeCounters, policy: ErrorPolicy, failure: ChainFailure,
-    deadLetters: (any DeadLetterOutput)?
+    deadLetters: (any DeadLetterOutput)?, rejectsToDeadLetters: Bool = false
   ) {
+    self.rejectsToDeadLetters = rejectsToDeadLetters
     self.failure = failure
     self.name = name
     self.role = role
@@ -274,24 +277,34 @@ final class ChainNode: OperatorOutput {
   func emit(_ batch: RecordBatch, on port: SidePort) {
     counters.add(batch.count, to: port)
     if let readers = targets[port] { return deliver(batch, readers) }
-    guard port == .late || port == .missing else { return }
-    let failures = (0..<batch.count).map { RowFailure(row: $0, reason: "\(port.rawValue): \(ChainNode.reason(port))") }
+    guard isDeadLetters(port) else { return }
+    let failures = (0..<batch.count).map { row in
+      RowFailure(row: row, reason: "\(port.rawValue): \(ChainNode.reason(port))")
+    }
     report(batch, failures, port: port.rawValue)
   }
 
   func emit(_ batch: RecordBatch, on port: SidePort, reasons: [String]) {
-    guard targets[port] == nil, port == .late || port == .missing else { return emit(batch, on: port) }
+    guard targets[port] == nil, isDeadLetters(port) else { return emit(batch, on: port) }
     counters.add(batch.count, to: port)
     let failures = reasons.enumerated().map { RowFailure(row: $0, reason: "\(port.rawValue): \($1)") }
     report(batch, failures, port: port.rawValue)
   }
 
   private static func reason(_ port: SidePort) -> String {
-    port == .late ? "every window or match it could belong to has gone" : "the table has no row for it"
+    switch port {
+    case .late: "every window, cycle or match it could belong to has gone"
+    case .missing: "the table has no row for it"
+    default: "the step did not take it"
+    }
+  }
+
+  private func isDeadLetters(_ port: SidePort) -> Bool {
+    port == .late || port == .missing || port == .rejected && rejectsToDeadLetters
   }
 
   /// Ports whose rows are dead letters count as read.
-  func isRead(_ port: SidePort) -> Bool { targets[port] != nil || port == .late || port == .missing }
+  func isRead(_ port: SidePort) -> Bool { targets[port] != nil || isDeadLetters(port) }
 
   func count(_ rows: Int, on port: SidePort) { counters.add(rows, to: port) }
 

@@ -14,6 +14,8 @@ enum OperatorFactory {
     case .join(let spec): JoinOperator(spec)
     case .match(let spec): MatchOperator(spec)
     case .lookup(let spec, _): LookupOperator(spec, table: tables[step.name])
+    case .rate(let spec): RateOperator(spec)
+    case .invoice(let spec): InvoiceOperator(spec)
     }
   }
 

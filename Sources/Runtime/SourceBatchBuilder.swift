@@ -13,16 +13,21 @@ final class SourceBatchBuilder {
   /// Positions in the decoded schema of the columns the decoder builds.
   private let materialized: [Int]
   private let batchRows: Int
+  /// The decoded columns and those of the messages.
+  private let rowSchema: Schema
 
   init(_ plan: SourcePlan, needed: Set<Int>, batchRows: Int) {
     self.plan = plan
     self.batchRows = batchRows
+    rowSchema = Schema(plan.decodedSchema.fields + plan.metadata)
     var columns = needed.filter { $0 < plan.decodedSchema.count }
-    for expression in plan.computed { columns.formUnion(expression.columns) }
+    for expression in plan.computed { columns.formUnion(expression.columns.filter { $0 < plan.decodedSchema.count }) }
     if let eventTime = plan.eventTime, eventTime < plan.decodedSchema.count { columns.insert(eventTime) }
     materialized = columns.sorted()
+    let isMessages = if case .kafka = plan.connector { true } else { false }
     decoder = plan.format.makeDecoder(
-      schema: plan.decodedSchema, materialize: materialized, epochSecondColumns: plan.epochSecondColumns)
+      schema: plan.decodedSchema, materialize: materialized, epochSecondColumns: plan.epochSecondColumns,
+      asMessages: isMessages)
   }
 
   struct Result {
@@ -64,9 +69,17 @@ final class SourceBatchBuilder {
       plan.eventTime == nil
       ? Column.constant(.timestamp(EventTimes.minimum), .timestamp, count: rows.count)
       : Column.absent(.timestamp, count: rows.count)
+    let origin = RecordOrigin(chunk: chunk, ranges: rows.ranges)
+    columns += metadata(of: chunk, origin, count: rows.count)
     return RecordBatch(
-      schema: plan.decodedSchema, columns: columns, count: rows.count, eventTimes: untimed,
-      origin: RecordOrigin(chunk: chunk, ranges: rows.ranges))
+      schema: rowSchema, columns: columns, count: rows.count, eventTimes: untimed, origin: origin)
+  }
+
+  /// What each row's message has beside its value.
+  private func metadata(of chunk: RecordChunk, _ origin: RecordOrigin, count: Int) -> [Column] {
+    guard !plan.metadata.isEmpty, let messages = chunk.messageIndex else { return [] }
+    let numbers = (0..<count).map { Int32(truncatingIfNeeded: messages.message(at: origin.start($0))) }
+    return numbers.withUnsafeBufferPointer { numbers in messages.metadata.map { $0.gather(numbers) } }
   }
 
   /// Adds the computed columns and the event time; returns the rows that have none.

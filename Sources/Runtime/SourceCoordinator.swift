@@ -16,8 +16,9 @@ final class SourceCoordinator: @unchecked Sendable {
     /// A record that the reader itself knows to be bad.
     case undecodable(RecordChunk, DecodeFailure)
     case endOfPartition(SourcePartition)
-    /// Nothing came for a while.
-    case silence
+    /// Time to see which partitions have been silent for too long. By index: which may have been, having nothing to give; nil
+    /// for all.
+    case silence(atEnd: [Bool]?)
     /// A checkpoint's barrier belongs here; the positions are those of everything before it.
     case barrier(id: Int64, [PartitionPosition])
     /// Nothing follows: all input has ended, or (not complete) the job was asked to stop at these positions.
@@ -38,6 +39,9 @@ final class SourceCoordinator: @unchecked Sendable {
   private var hasEnded = false
   private var isStopping = false
   private var pendingBarrier: Int64?
+  /// How often silence is looked for, and when next (monotonic ns); nil where partitions never idle.
+  private let silenceInterval: Int64?
+  private var silenceDue: Int64 = 0
   /// How many bytes a record has, roughly.
   private var bytesPerRecord = 200.0
 
@@ -49,8 +53,13 @@ final class SourceCoordinator: @unchecked Sendable {
   private var lastSentWatermark = EventTimes.minimum
   private var isIdle = false
 
-  init(reader: any SourceReader, watermarks: SourceWatermarks, rate: Double?, targetBytes: Int) {
+  /// - Parameter idleAfterMilliseconds: After what silence a partition idles; nil for never.
+  init(
+    reader: any SourceReader, watermarks: SourceWatermarks, rate: Double?, targetBytes: Int,
+    idleAfterMilliseconds: Int64? = nil
+  ) {
     self.reader = reader
+    silenceInterval = idleAfterMilliseconds.map { min(max($0 / 4, 20), 1000) * 1_000_000 }
     self.watermarks = watermarks
     self.rate = rate
     limiter = rate.map { RateLimiter(rowsPerSecond: $0) }
@@ -78,6 +87,7 @@ final class SourceCoordinator: @unchecked Sendable {
         return .barrier(id: id, reader.positions)
       }
       if isStopping { return .end(isComplete: false, reader.positions) }
+      if let silence = silenceIfDue() { return silence }
       let rest = limiter?.waitNanoseconds(at: Clock.monotonicNanoseconds()) ?? 0
       guard rest <= 0 else {
         readLock.wait(milliseconds: max(1, rest / 1_000_000))
@@ -90,11 +100,30 @@ final class SourceCoordinator: @unchecked Sendable {
       case .endOfInput: return .end(isComplete: true, reader.positions)
       case .wait(let milliseconds):
         readLock.wait(milliseconds: Int64(max(1, milliseconds)))
-        if pendingBarrier == nil && !isStopping { return .silence }
+        if silenceInterval != nil, pendingBarrier == nil, !isStopping, reader.partitionsAtEnd() == nil {
+          return .silence(atEnd: nil)
+        }
       }
     }
     return nil
   }
+
+  /// Of a source that knows which of its partitions have nothing to give: also while others give records. Of any other, a
+  /// partition that gives nothing may only not have had its turn.
+  private func silenceIfDue() -> Work? {
+    guard let silenceInterval else { return nil }
+    let now = Clock.monotonicNanoseconds()
+    guard now >= silenceDue else { return nil }
+    defer { silenceDue = now + silenceInterval }
+    guard silenceDue != 0, let atEnd = reader.partitionsAtEnd() else { return nil }
+    return .silence(atEnd: atEnd)
+  }
+
+  /// A checkpoint with these positions is committed, and nothing else tells the source's system so.
+  func noteCommitted(_ positions: [PartitionPosition]) { readLock.locked { reader.noteCommitted(positions) } }
+
+  /// By partition: how many records wait to be read, where the source knows.
+  var lag: [(partition: String, records: Int64)] { readLock.locked { reader.lag } }
 
   /// A source with a rate is read in pieces of about 20 ms.
   private var chunkBytes: Int {

@@ -90,8 +90,13 @@ struct SourceWatermarks {
 
   /// Wall-clock time is `now`: partitions that have been silent for too long stop holding the stream back.
   /// Returns whether no partition is active.
-  mutating func noteSilence(now: Int64) -> Bool {
+  /// - Parameter atEnd: By index: whether a partition has nothing to give. One that has is not silent: its rows are on their
+  ///   way. Nil for all.
+  mutating func noteSilence(now: Int64, atEnd: [Bool]? = nil) -> Bool {
     guard let idleAfter else { return false }
+    if let atEnd {
+      for index in partitions.indices where index >= atEnd.count || !atEnd[index] { partitions[index].lastActive = now }
+    }
     for index in partitions.indices where now - partitions[index].lastActive >= idleAfter {
       partitions[index].isIdle = true
     }

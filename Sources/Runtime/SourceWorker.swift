@@ -52,9 +52,9 @@ final class SourceWorker {
           $0.end(partition: partition.index, now: Clock.wallMilliseconds())
         }
         try send(ticket.number, watermark)
-      case .silence:
+      case .silence(let atEnd):
         let (isIdle, watermark) = try coordinator.stamp(ticket.number) {
-          $0.noteSilence(now: Clock.wallMilliseconds())
+          $0.noteSilence(now: Clock.wallMilliseconds(), atEnd: atEnd)
         }
         try send(ticket.number, watermark, then: isIdle ? .idle : nil)
       case .barrier(let id, let positions):

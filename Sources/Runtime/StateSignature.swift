@@ -62,7 +62,8 @@ extension ExecutionGraph {
     case .sort(let schema, let key):
       let kept = stages[stage].inputs.reduce(into: Set<Int>()) { $0.formUnion(edges[$1].columns) }.sorted()
       return StateSignature([
-        ("operation", "sort"), ("key", schema.names(key)), ("rows", "\(schema)"), ("columns kept", schema.names(kept)),
+        ("operation", "sort"), ("layout", "rows by release"), ("key", schema.names(key)), ("rows", "\(schema)"),
+        ("columns kept", schema.names(kept)),
       ])
     case .step(let step): return StateSignature(ExecutionGraph.aspects(of: step))
     case .view(let view, let partitionKey):
@@ -85,7 +86,7 @@ extension ExecutionGraph {
     case .aggregate(let spec): return aspects(of: spec, input)
     case .join(let spec):
       return [
-        ("operation", "\(spec.kind.rawValue) join"),
+        ("operation", "\(spec.kind.rawValue) join"), ("layout", "rows by span and key"),
         ("key", "\(input.names(spec.leftKey))"), ("left rows", "\(input)"),
         ("rows out", "\(step.outputSchema)"),
         ("between", "\(spec.lowerMilliseconds) and \(spec.upperMilliseconds) ms"),
@@ -93,9 +94,24 @@ extension ExecutionGraph {
     case .match(let spec):
       let conditions = zip(spec.pattern.variables, spec.conditions).map { "\($0): \($1?.text ?? "any")" }
       return [
-        ("operation", "match"), ("key", input.names(spec.key)), ("rows", "\(input)"), ("pattern", spec.patternText),
+        ("operation", "match"), ("layout", "rows by key"), ("key", input.names(spec.key)), ("rows", "\(input)"),
+        ("pattern", spec.patternText),
         ("conditions", conditions.joined(separator: ", ")),
         ("within", spec.withinMilliseconds.map { "\($0) ms" } ?? "none"), ("after match", "\(spec.afterMatch)"),
+      ]
+    // Another catalogue, or another version of it, goes on with what was used under the last: tariffs are not in it.
+    case .rate(let spec):
+      let cycle = WindowSpec.calendar(spec.period, timezone: spec.timezone, cycleDay: spec.cycleDay)
+      return [
+        ("operation", "rate"), ("key", input.names(spec.key)), ("quantity", input.names([spec.quantity])),
+        ("cycle", cycle.text(input)), ("close_after", "\(spec.closeAfterMilliseconds) ms"),
+      ]
+    case .invoice(let spec):
+      let sums =
+        [spec.service, spec.quantity, spec.amount, spec.cycleStart, spec.cycleEnd] + (spec.charge.map { [$0] } ?? [])
+      return [
+        ("operation", "invoice"), ("key", input.names(spec.key)), ("sums", input.names(sums)),
+        ("account", input.names(spec.attributes)), ("close_after", "\(spec.closeAfterMilliseconds) ms"),
       ]
     }
   }

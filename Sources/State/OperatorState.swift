@@ -41,6 +41,9 @@ package final class OperatorState: @unchecked Sendable {
     return runBase + runCount
   }
 
+  /// Where numbers begin that go up by one a row, also over restarts: 2³⁶ of them, and as many more with every checkpoint.
+  package func nextRowNumber() -> UInt64 { nextRunNumber() << 12 }
+
   /// Adds a run; `body` puts its entries in ascending order.
   package func addRun(_ body: (any StateRunWriter) throws(StateError) -> Void) throws(StateError) {
     let writer = try store.backend.makeRun(family: family)

@@ -15,6 +15,14 @@ package enum StateKey {
 
   package static func bytes(_ order: UInt32) -> [UInt8] { withUnsafeBytes(of: order.bigEndian) { Array($0) } }
 
+  /// The eight bytes of a row's number, which a key may end with.
+  package static func bytes(_ number: UInt64) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
+
+  /// The number that a key of eight bytes or more ends with.
+  package static func rowNumber(_ key: UnsafeRawBufferPointer) -> UInt64 {
+    UInt64(bigEndian: key.loadUnaligned(fromByteOffset: key.count - 8, as: UInt64.self))
+  }
+
   /// Eight bytes that sort as `number` does.
   package static func bytes(_ number: Int64) -> [UInt8] {
     withUnsafeBytes(of: (UInt64(bitPattern: number) ^ 1 << 63).bigEndian) { Array($0) }

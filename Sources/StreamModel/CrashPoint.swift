@@ -17,6 +17,20 @@ package enum CrashPoint {
     guard count.add(1, ordering: .relaxed).newValue == target.times else { return }
     kill(getpid(), SIGKILL)
   }
+
+  /// Dies within the next milliseconds, while the caller goes on: somewhere in what it does now.
+  package static func reachedSoon(_ name: StaticString) {
+    guard let target, target.name == name.description else { return }
+    guard count.add(1, ordering: .relaxed).newValue == target.times else { return }
+    var thread = pthread_t()
+    pthread_create(
+      &thread, nil,
+      { _ in
+        poll(nil, 0, Int32.random(in: 0...6))
+        kill(getpid(), SIGKILL)
+        return nil
+      }, nil)
+  }
 }
 
 /// Named system calls that a test can make fail: `WEIR_FAULT=sink-sync:EIO` fails every call there, `sink-sync:EIO:3` the

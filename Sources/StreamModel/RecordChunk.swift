@@ -26,8 +26,8 @@ package final class RecordChunk: @unchecked Sendable {
   /// `count` bytes of records and at least `paddingBytes` readable bytes behind them.
   package let storage: Memory
   package let count: Int
-  /// For message sources: the position of each record by its start in `storage`; nil where positions are byte offsets.
-  package let positions: [Int32: Int64]?
+  /// For message sources: which message each record is; nil where positions are byte offsets.
+  package let messageIndex: MessageIndex?
 
   /// Where stretches of `storage` lie in the partition, in order; empty where positions are byte offsets.
   private let places: [Place]
@@ -55,7 +55,7 @@ package final class RecordChunk: @unchecked Sendable {
   package static let paddingBytes = 64
 
   package init(
-    partition: SourcePartition, offset: Int64, storage: Memory, count: Int, positions: [Int32: Int64]? = nil,
+    partition: SourcePartition, offset: Int64, storage: Memory, count: Int, messageIndex: MessageIndex? = nil,
     isFragment: Bool = false, places: [Place] = []
   ) {
     precondition(count + RecordChunk.paddingBytes <= storage.capacityBytes)
@@ -63,7 +63,7 @@ package final class RecordChunk: @unchecked Sendable {
     self.offset = offset
     self.storage = storage
     self.count = count
-    self.positions = positions
+    self.messageIndex = messageIndex
     self.isFragment = isFragment
     self.places = places
   }
@@ -83,7 +83,18 @@ package final class RecordChunk: @unchecked Sendable {
   /// The position in the partition of the record that starts at byte `start` of this chunk.
   package func position(ofRecordAt start: Int) -> Int64 {
     if !places.isEmpty { return position(ofUnpacked: start) }
-    return positions?[Int32(truncatingIfNeeded: start)] ?? offset + Int64(start)
+    guard let messageIndex else { return offset + Int64(start) }
+    return messageIndex.offsets[messageIndex.message(at: start)]
+  }
+
+  /// The bytes of a record as they came from outside; the chunk may hold them with line ends replaced.
+  package func withOriginal<Result>(
+    start: Int, length: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Result
+  ) -> Result {
+    if let messageIndex, let original = messageIndex.originals[messageIndex.message(at: start)] {
+      return original.withUnsafeBufferPointer(body)
+    }
+    return body(UnsafeBufferPointer(rebasing: bytes[start..<start + length]))
   }
 
   /// A position between the block's first byte and its last, in the order of the records.
@@ -97,5 +108,43 @@ package final class RecordChunk: @unchecked Sendable {
     let end = low + 1 < places.count ? places[low + 1].start : count
     let inside = max(0, start - place.start)
     return place.position + Int64(inside * place.length / max(end - place.start, place.length, 1))
+  }
+}
+
+/// Which messages a chunk was put together from: one record each, in order, each followed by a line end.
+package struct MessageIndex: Sendable {
+  /// Where each message begins in the chunk, and how long it is.
+  package let starts: [Int32]
+  package let lengths: [Int32]
+  /// Each message's offset in its partition.
+  package let offsets: [Int64]
+  /// By number: messages that hold line ends, as they came. In the chunk they have carriage returns in their place, which
+  /// mean the same to JSON, and are no more allowed inside its strings.
+  package let originals: [Int: [UInt8]]
+  /// What is known of messages beside their values: columns with one value a message.
+  package let metadata: [Column]
+
+  package init(
+    starts: [Int32], lengths: [Int32], offsets: [Int64], originals: [Int: [UInt8]] = [:], metadata: [Column] = []
+  ) {
+    precondition(starts.count == lengths.count && starts.count == offsets.count && !starts.isEmpty)
+    self.starts = starts
+    self.lengths = lengths
+    self.offsets = offsets
+    self.originals = originals
+    self.metadata = metadata
+  }
+
+  package var count: Int { starts.count }
+
+  /// The number of the message that byte `start` of the chunk belongs to.
+  package func message(at start: Int) -> Int {
+    var low = 0
+    var high = starts.count
+    while low + 1 < high {
+      let middle = (low + high) / 2
+      if Int(starts[middle]) <= start { low = middle } else { high = middle }
+    }
+    return low
   }
 }

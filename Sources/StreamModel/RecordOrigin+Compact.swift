@@ -34,17 +34,24 @@ extension RecordOrigin {
   ) -> RecordChunk {
     let total = rows.reduce(0) { $0 + bytes(at: $1).count }
     let storage = Memory(capacityBytes: total + RecordChunk.paddingBytes)
-    var places: [Int32: Int64] = [:]
+    var (starts, lengths): ([Int32], [Int32]) = ([], [])
+    var originals: [Int: [UInt8]] = [:]
     var end = 0
     for row in rows {
       let record = bytes(at: row)
       if let start = record.baseAddress { (storage.base + end).copyMemory(from: start, byteCount: record.count) }
-      places[Int32(end)] = position(at: row)
+      if let index = chunk.messageIndex, let original = index.originals[index.message(at: start(row))] {
+        originals[starts.count] = original
+      }
+      starts.append(Int32(truncatingIfNeeded: end))
+      lengths.append(Int32(truncatingIfNeeded: record.count))
       views[row] = packView(start: end, length: record.count)
       end += record.count
     }
     (storage.base + end).initializeMemory(as: UInt8.self, repeating: 0x20, count: RecordChunk.paddingBytes)
+    let index = MessageIndex(
+      starts: starts, lengths: lengths, offsets: rows.map { position(at: $0) }, originals: originals)
     return RecordChunk(
-      partition: chunk.partition, offset: chunk.offset, storage: storage, count: total, positions: places)
+      partition: chunk.partition, offset: chunk.offset, storage: storage, count: total, messageIndex: index)
   }
 }

@@ -17,11 +17,15 @@ package final class MemoryStateBackend: StateBackend {
     /// In key order.
     var families: [String: [Entry]] = [:]
     var runs: [StateRun: [Entry]] = [:]
+    var entriesWritten = 0
   }
 
   private let content = Mutex(Content())
 
   package init() {}
+
+  /// Entries of all runs so far.
+  package var entriesWritten: Int { content.withLock { $0.entriesWritten } }
 
   /// All entries of a family, in key order.
   package func entries(family: String) -> [(key: [UInt8], value: [UInt8])] {
@@ -39,6 +43,7 @@ package final class MemoryStateBackend: StateBackend {
     content.withLock { content in
       let run = StateRun(name: "\(content.runs.count)")
       content.runs[run] = entries
+      content.entriesWritten += entries.count
       return run
     }
   }

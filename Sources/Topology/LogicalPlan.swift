@@ -76,7 +76,7 @@ package struct SourcePlan: Sendable {
   package var epochSecondColumns: Set<Int>
   /// Columns added to the decoded ones by `computed:`; each is an expression over `decodedSchema`.
   package var computed: [ScalarExpression]
-  /// The decoded columns, then the computed ones.
+  /// The decoded columns, those of `message`, then the computed ones.
   package var outputSchema: Schema
   /// The event-time column in `outputSchema`; nil for a stream without event time.
   package var eventTime: Int?
@@ -85,6 +85,8 @@ package struct SourcePlan: Sendable {
   package var onError: ErrorPolicy
   /// Rows per second at most; nil for no bound.
   package var rate: Double?
+  /// Columns of what a record has beside its value: its key, headers and place.
+  package var metadata: [Field] = []
 }
 
 package enum Operation: Sendable {
@@ -97,6 +99,8 @@ package enum Operation: Sendable {
   case join(JoinSpec)
   case match(MatchSpec)
   case lookup(LookupSpec, TableConnector)
+  case rate(RateSpec)
+  case invoice(InvoiceSpec)
 }
 
 package struct StepPlan: Sendable {
@@ -112,6 +116,14 @@ package struct StepPlan: Sendable {
   package var ports: [SidePort: Schema]
   /// `dead_letter` or `fail`.
   package var onError: ErrorPolicy
+}
+
+extension StepPlan {
+  /// Whether rows on port `rejected` are dead letters where nothing reads it.
+  package var rejectsToDeadLetters: Bool {
+    if case .rate = operation { return true }
+    return false
+  }
 }
 
 /// What a sink promises about rows after a crash.

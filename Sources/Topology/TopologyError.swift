@@ -31,9 +31,11 @@ extension Fault: CustomStringConvertible {
 }
 
 extension Fault: Comparable {
-  /// By place; what came from the command line goes last.
+  /// By file and place; what came from the command line goes last.
   package static func < (left: Fault, right: Fault) -> Bool {
-    func place(_ fault: Fault) -> (Int, Int, Int) { (fault.line > 0 ? 0 : 1, fault.line, fault.column) }
+    func place(_ fault: Fault) -> (Int, String, Int, Int) {
+      (fault.line > 0 ? 0 : 1, fault.file, fault.line, fault.column)
+    }
     if place(left) != place(right) { return place(left) < place(right) }
     return (left.path, left.message, left.mend) < (right.path, right.message, right.mend)
   }
@@ -53,7 +55,8 @@ package struct TopologyError: Error, Equatable, Sendable, CustomStringConvertibl
 /// Gathers the faults of one document while it is read and checked.
 final class FaultCollector {
   let source: SourceText
-  private let file: String
+  /// The file as the caller named it.
+  let file: String
   private var found: Set<Fault> = []
 
   init(file: String, source: SourceText) {
@@ -65,6 +68,9 @@ final class FaultCollector {
 
   /// All faults so far, by place.
   var faults: [Fault] { found.sorted() }
+
+  /// Adds the faults of another document that this one names.
+  func add(_ other: FaultCollector) { found.formUnion(other.found) }
 
   func report(_ place: Place, _ path: String, _ message: String, _ mend: String) {
     let isInFile = place.origin == .file

@@ -2,11 +2,13 @@ import Formats
 import Glibc
 
 /// The measuring stick of `scripts/bench`: `weir-bench limit FILE WALKERS` walks a file of usage records with plain simdjson
-/// in WALKERS threads, each the whole file, and prints `{"rowsPerSecond": …}`, their speeds added up.
+/// in WALKERS threads, each the whole file, and prints `{"rowsPerSecond": …}`, their speeds added up; `weir-bench consume
+/// BOOTSTRAP TOPIC` reads a topic to its end with librdkafka alone, and prints that and `rows`.
 @main
 enum WeirBench {
   static func main() async {
     let arguments = CommandLine.arguments
+    if arguments.count == 4, arguments[1] == "consume" { return consume(arguments[2], arguments[3]) }
     guard arguments.count == 4, arguments[1] == "limit", let walkers = Int(arguments[3]), walkers > 0,
       let file = LoadedFile(path: arguments[2])
     else {
@@ -19,6 +21,15 @@ enum WeirBench {
       return sum
     }
     print("{\"rowsPerSecond\": \(speeds)}")
+  }
+
+  private static func consume(_ bootstrap: String, _ topic: String) {
+    do {
+      let read = try BareConsumer(bootstrap: bootstrap, topic: topic).run()
+      print("{\"rows\": \(read.rows), \"rowsPerSecond\": \(read.rowsPerSecond)}")
+    } catch {
+      fail("\(topic) at \(bootstrap): \(error)")
+    }
   }
 
   /// Rows per second of one walk in this thread.

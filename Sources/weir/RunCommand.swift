@@ -13,6 +13,9 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: "Where to begin: latest (the newest checkpoint), none (anew), or the path of a checkpoint.")
   var from = "latest"
 
+  @Flag(help: "With Kafka: begin although marker and checkpoints do not fit; rows may be lost or doubled.")
+  var acceptLossOrDuplicates = false
+
   @Flag(help: "No progress line and no summary.")
   var quiet = false
 
@@ -62,6 +65,7 @@ extension RunCommand {
 
   private func options(_ name: String) -> JobOptions {
     var options = JobOptions()
+    options.acceptsLossOrDuplicates = acceptLossOrDuplicates
     options.notice = { StandardError.write("weir: \(name): \($0)\n") }
     switch from {
     case "latest": options.from = .latest

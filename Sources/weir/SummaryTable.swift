@@ -1,3 +1,4 @@
+import Operators
 import Runtime
 import StreamModel
 
@@ -19,6 +20,9 @@ enum SummaryTable {
       text += "counted since \(CivilTime.formatTimestamp(summary.countedSince)), over all runs:\n"
     }
     text += table(summary.nodes)
+    for (step, counters) in summary.lookups where counters.requests.value + counters.refusals.value > 0 {
+      text += "  lookup \(step): \(line(counters))\n"
+    }
     if summary.deadLetters > 0 { text += "dead letters: \(Numbers.grouped(summary.deadLetters))\n" }
     let wrong = summary.nodes.filter { !$0.reconciles }.map(\.name)
     text +=
@@ -44,6 +48,19 @@ enum SummaryTable {
       }
       return (row[3].isEmpty ? line : line + "  " + row[3]) + "\n"
     }.joined()
+  }
+
+  /// What a table did that was asked for rows.
+  private static func line(_ counters: LookupCounters) -> String {
+    let requests = counters.requests.value
+    let mean = requests == 0 ? 0 : Int64(counters.latencyNanoseconds.value / requests)
+    var parts = ["\(Numbers.grouped(counters.hits.value)) rows from memory"]
+    if counters.stale.value > 0 { parts.append("\(Numbers.grouped(counters.stale.value)) with what had expired") }
+    parts.append("\(Numbers.grouped(counters.misses.value)) had to wait")
+    parts.append("\(Numbers.grouped(requests)) requests of \(Numbers.seconds(nanoseconds: mean)) on average")
+    if counters.failures.value > 0 { parts.append("\(Numbers.grouped(counters.failures.value)) failed") }
+    if counters.refusals.value > 0 { parts.append("\(Numbers.grouped(counters.refusals.value)) not sent") }
+    return parts.joined(separator: ", ")
   }
 
   private static func aside(_ node: NodeCounts) -> String {

@@ -78,10 +78,12 @@ extension UnsafeBufferPointer<UInt8> {
     let scratch = Scratch()
     scratch.write("a.json", "{}\n")
     let file = SourceConnector.file(FileSourceSpec(path: scratch.path, isOnePartition: false))
-    #expect(try Reading.whole(file.makeReader(name: "u", format: .json)).records.count == 1)
+    #expect(try Reading.whole(file.makeReader(name: "u", job: "job", format: .json)).records.count == 1)
     var spec = GeneratorSpec()
     spec.rows = 10
-    #expect(try Reading.whole(SourceConnector.generator(spec).makeReader(name: "u", format: .json)).records.count == 10)
+    #expect(
+      try Reading.whole(SourceConnector.generator(spec).makeReader(name: "u", job: "job", format: .json)).records.count
+        == 10)
 
     let sink = SinkConnector.file(path: "\(scratch.path)/out", format: .csv(CSVOptions()))
     let letters = DeadLetterEncoder(topology: "t").letters(

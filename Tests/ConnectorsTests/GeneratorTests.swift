@@ -453,3 +453,55 @@ private func accountName(_ number: UInt64) -> String {
     #expect(limiter.available(at: 5) == 100)
   }
 }
+
+/// Laws of planted fraud.
+@Suite struct PlantedFraudTests {
+  private static func settings(_ rows: Int64) -> GeneratorSpec {
+    spec(rows) {
+      $0.fraudCasesPerDay = 12
+      $0.accounts = 500
+      $0.recordsPerEventSecond = 1
+    }
+  }
+
+  @Test func everyCaseIsInTheRecords_withWhatMakesItOne() throws {
+    let settings = Self.settings(50_000)
+    let cases = plantedFrauds(settings)
+    #expect(cases.count >= 5 && Set(cases.map(\.kind)) == Set(FraudCase.Kind.allCases))
+    let all = try lines(settings)
+    for fraud in cases {
+      let own = all.filter { line in
+        line.fields["msisdn"] == "+\(fraud.msisdn)"
+          && line.time.map { $0 >= fraud.start - 1_000 && $0 < fraud.end } ?? false
+      }
+      let calls = own.filter { $0.fields["service"] == "voice" }
+      switch fraud.kind {
+      case .volumeSpike: #expect(own.reduce(0) { $0 + $1.thousandths } > 4_000_000, "\(fraud)")
+      case .premiumBurst, .internationalBurst: #expect(calls.count > 25, "\(fraud): \(calls.count)")
+      case .impossibleTravel: #expect(Set(own.compactMap { $0.fields["country"] }).count == 2, "\(fraud)")
+      case .simBox: #expect(Set(calls.compactMap { $0.fields["destination"] }).count > 120, "\(fraud)")
+      }
+    }
+  }
+
+  @Test func withoutFraudsTheBytesAreTheSame_andWithThemTheyDependOnTheSeedAlone() throws {
+    let plain = spec(6_000)
+    #expect(plantedFrauds(plain).isEmpty)
+    #expect(try bytes(Self.settings(20_000)) == bytes(Self.settings(20_000)))
+    #expect(
+      try bytes(Self.settings(20_000))
+        != bytes(
+          spec(20_000) {
+            $0.accounts = 500; $0.recordsPerEventSecond = 1
+          }))
+  }
+
+  @Test func theTruthIsWrittenAsLines() throws {
+    let scratch = Scratch()
+    let settings = Self.settings(30_000)
+    try writeTruth(of: settings, to: "\(scratch.path)/deep/truth.json", place: "truth")
+    let written = Scratch.read("\(scratch.path)/deep/truth.json").split(separator: "\n").map(String.init)
+    #expect(written == plantedFrauds(settings).map(\.text) && !written.isEmpty)
+    #expect(written[0].hasPrefix("{\"kind\":\"") && written[0].contains("\"account_id\":\"acc-"))
+  }
+}

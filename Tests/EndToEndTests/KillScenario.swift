@@ -59,26 +59,29 @@ struct KillScenario: Sendable, CustomTestStringConvertible {
       """,
     outputs: [("hourly", .rows), ("sessions", .rows), ("duplicates", .rows), ("dead", .deadLetters)])
 
-  /// A join, overlapping and calendar windows, a running aggregate.
+  /// A join, row patterns, overlapping and calendar windows, a running aggregate.
   static let joins = KillScenario(
-    name: "joins and running aggregates",
+    name: "joins, patterns and running aggregates",
     steps: """
       voice: {from: once, filter: "service = 'voice'"}
       data: {from: once, filter: "service = 'data'"}
       megabytes: {from: data, select: {account_id: account_id, data_id: record_id, megabytes: quantity}}
       together: {from: voice, join: {with: megabytes, on: [account_id], between: [-10m, 10m], type: left}}
+      rising: {from: once, match: {key: [account_id], pattern: "LOW RISE{2,}", define: {RISE: "quantity > prev(quantity)"}, measures: {peak: last(RISE.quantity), records: count(*)}, within: 30m}}
       hops: {from: once, aggregate: {key: [account_id], window: {hop: 1h, every: 15m}, values: {records: count(*), quantity: sum(quantity)}}}
       days: {from: once, aggregate: {key: [account_id], window: {tumble: day, timezone: Africa/Casablanca}, values: {services: count(distinct service), last: last(record_id)}}}
       running: {from: once, aggregate: {key: [service], values: {records: count(*), quantity: sum(quantity)}}}
       """,
     sinks: """
       together: {from: together, connector: file, path: together, format: json}
+      rising: {from: rising, connector: file, path: rising, format: json}
       hops: {from: hops, connector: file, path: hops, format: json}
       days: {from: days, connector: file, path: days, format: json}
       running: {from: running, connector: file, path: running, format: json}
       """,
     outputs: [
-      ("together", .rows), ("hops", .rows), ("days", .rows), ("running", .latest), ("dead", .deadLetters),
+      ("together", .rows), ("rising", .rows), ("hops", .rows), ("days", .rows), ("running", .latest),
+      ("dead", .deadLetters),
     ], volatile: ["aggregate running", "sink running"])
 
   static let all = [windows, joins]

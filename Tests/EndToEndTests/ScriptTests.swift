@@ -32,6 +32,12 @@ import Testing
     #expect(output.contains("keys at parallelism 5 (taken at 2)"), "\(output)")
   }
 
+  @Test func theRatingBenchmarkRuns() throws {
+    let (status, output) = try ScriptTests.run("scripts/bench", ["--rate", "--smoke"])
+    #expect(status == 0, "\(output)")
+    #expect(output.contains("rating                           / hourly windows"), "\(output)")
+  }
+
   @Test func theLargeBenchmarkRuns_andCountsEveryRecord() throws {
     let (status, output) = try ScriptTests.run("scripts/bench", ["--large", "--smoke"])
     #expect(status == 0, "\(output)")

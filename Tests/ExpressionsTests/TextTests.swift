@@ -43,6 +43,22 @@ import Testing
     #expect(value(text) == expected.replacing("it''s", with: "it's"))
   }
 
+  /// Published digests (FIPS 180-4's examples among them), and lengths around a block's.
+  @Test(arguments: [
+    ("sha256('')", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ("sha256('abc')", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+    (
+      "sha256('abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq')",
+      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+    ),
+    ("sha256(lpad('', 55, 'a'))", "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"),
+    ("sha256(lpad('', 56, 'a'))", "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"),
+    ("sha256(lpad('', 64, 'a'))", "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"),
+    ("sha256('Ünï✓')", "c9de71820737cad01a04df741d2b661dfcde53dd600bc15366be648ebaf78069"),
+  ]) func sha256_isTheDigestInHexadecimal(text: String, expected: String) {
+    #expect(value(text) == "'\(expected)'")
+  }
+
   @Test(arguments: [
     ("s like 'voice'", "true null false"), ("s like 'v%'", "true null false"), ("s like '%a'", "false null true"),
     ("s like '%oi%'", "true null false"), ("s like '_oice'", "true null false"),

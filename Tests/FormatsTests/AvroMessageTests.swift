@@ -40,15 +40,18 @@ struct AvroMessageTests {
     let storage = Memory(capacityBytes: bytes.count + RecordChunk.paddingBytes)
     storage.base.initializeMemory(as: UInt8.self, repeating: 0xFF, count: bytes.count + RecordChunk.paddingBytes)
     for (index, byte) in bytes.enumerated() { storage.base.storeBytes(of: byte, toByteOffset: index, as: UInt8.self) }
-    var positions: [Int32: Int64] = [:]
-    var start = 0
-    for (index, message) in messages.enumerated() {
-      positions[Int32(start)] = firstOffset + Int64(index)
-      start += message.count
+    var starts: [Int32] = []
+    var end: Int32 = 0
+    for message in messages {
+      starts.append(end)
+      end += Int32(message.count)
     }
+    let index = MessageIndex(
+      starts: starts, lengths: messages.map { Int32($0.count) },
+      offsets: messages.indices.map { firstOffset + Int64($0) })
     return RecordChunk(
       partition: SourcePartition(source: "s", name: "t-0", index: 0), offset: 0, storage: storage, count: bytes.count,
-      positions: positions)
+      messageIndex: index)
   }
 
   private func decoder(_ schema: Schema, _ url: String, attempts: Int = 3) -> AvroMessageDecoder {

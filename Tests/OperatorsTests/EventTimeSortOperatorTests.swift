@@ -10,7 +10,7 @@ import Testing
   static func harness(keyed: Bool) -> OperatorHarness {
     OperatorHarness(
       keys: keyed ? [[0], [0]] : nil, comparison: .rowsInOrder(ofKey: keyed ? [0] : []), inputsCommute: true
-    ) { EventTimeSortOperator(schema: schema, key: [0]) }
+    ) { EventTimeSortOperator(schema: schema, key: [0], rowsAhead: 2) }
   }
 
   static func stream(_ random: inout SeededRandom) -> PartitionedScript {
@@ -108,6 +108,39 @@ import Testing
     try sort.advance(to: .maximum, output: output)
     #expect(output.batchSizes == [4096, 4096, 1808])
     #expect(output.main.map(\.eventTime) == (1...10_000).map { Int64($0) })
+  }
+
+  @Test func whatMemoryHasLetGoOf_goesOutInOrder_aBoundedNumberAtATime() throws {
+    let sort = EventTimeSortOperator(schema: Self.schema, key: [1], rowsAhead: 256)
+    let backend = MemoryStateBackend()
+    let state = TestState(backend)
+    try state.attach(sort)
+    let output = CapturedOutput()
+    for start in 0..<8 {
+      let rows = (0..<500).map { index -> TestRow in
+        TestRow(at: Int64(10_000 - index * 20 - start), ["x", .int64(Int64(index % 40)), nil])
+      }
+      try sort.process(TestRows(Self.schema, rows).batch(), input: 0, to: output)
+      if start % 3 == 2 { try sort.spill() }
+      #expect(sort.stateSizeBytes < 1500 * 150)
+    }
+    try sort.advance(to: Watermark(5000), output: output)
+    let times: ClosedRange<EventTime> = 13...5000
+    let due: [EventTime] = times.filter { time in (10_000 - time) % 20 < 8 }
+    #expect(output.main.map(\.eventTime) == due)
+    #expect(try state.snapshot([sort]) == 5000)
+    let written = backend.entriesWritten
+    let neverWritten = due.filter { time in (10_000 - time) % 20 >= 6 }.count
+    #expect(written == 4000 - neverWritten)
+    try sort.spill()
+    #expect(backend.entriesWritten == written)
+    try sort.advance(to: .maximum, output: output)
+    #expect(output.main.count == 4000)
+    let all = output.main.map(\.eventTime)
+    #expect(all == all.sorted())
+    let largest = output.batchSizes.max() ?? 0
+    #expect(largest <= 600)
+    #expect(try state.entries(of: sort).isEmpty)
   }
 
   @Test func damagedStateIsRefused() throws {

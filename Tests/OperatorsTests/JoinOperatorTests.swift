@@ -19,7 +19,9 @@ import Testing
   }
 
   static func harness(_ kind: JoinSpec.Kind, _ lower: Int64, _ upper: Int64) -> OperatorHarness {
-    OperatorHarness(keys: [[0, 1], [2, 0]], inputsCommute: true) { JoinOperator(spec(kind, lower, upper)) }
+    OperatorHarness(keys: [[0, 1], [2, 0]], inputsCommute: true) {
+      JoinOperator(spec(kind, lower, upper), dueRows: 2)
+    }
   }
 
   /// The rule for every pair of rows, whatever their order.
@@ -152,6 +154,89 @@ import Testing
     try join.process(TestRows(Self.right, rights).batch(), input: 1, to: output)
     #expect(output.main.count == 10_000)
     #expect(output.batchSizes == [4096, 4096, 1808])
+  }
+
+  /// Left rows of as many keys, one a millisecond.
+  private static func lefts(_ range: Range<Int>) -> RecordBatch {
+    TestRows(left, range.map { TestRow(at: Int64($0), ["key-\($0)", 1, .int64(Int64($0)), nil]) }).batch()
+  }
+
+  @Test func whatMemoryHasLetGoOf_isReadBackForTheKeysThatComeAgain() throws {
+    let join = JoinOperator(Self.spec(.left, 0, 100_000))
+    let state = TestState()
+    try state.attach(join)
+    let output = CapturedOutput()
+    try join.process(Self.lefts(0..<4000), input: 0, to: output)
+    #expect(join.stateSizeBytes > 4000 * 50)
+    try join.spill()
+    #expect(join.stateSizeBytes < 100_000)
+    for _ in 0..<2 {
+      let rights = [7, 3999, 4000].map { TestRow(at: 50_000, [1, nil, "key-\($0)", "found", nil]) }
+      try join.process(TestRows(Self.right, rights).batch(), input: 1, to: output)
+    }
+    #expect(output.main.map { $0.values[2] }.sorted { "\($0)" < "\($1)" } == [3999, 3999, 7, 7])
+    #expect(join.stateSizeBytes < 100_000)
+    try join.spill()
+    try join.advance(to: Watermark(100_009), output: output)
+    #expect(output.main.dropFirst(4).map(\.eventTime) == [0, 1, 2, 3, 4, 5, 6, 8, 9])
+    #expect(join.stateSizeBytes < 100_000)
+    try join.advance(to: .maximum, output: output)
+    #expect(output.main.count == 4 + 3998)
+    #expect(Set(output.main.dropFirst(4).map(\.eventTime)).count == 3998)
+    #expect(try state.entries(of: join).isEmpty)
+  }
+
+  @Test func aSnapshotWritesNothingAgain() throws {
+    let backend = MemoryStateBackend()
+    let state = TestState(backend)
+    let join = JoinOperator(Self.spec(.inner, 0, 100_000))
+    try state.attach(join)
+    try join.process(Self.lefts(0..<1000), input: 0, to: CapturedOutput())
+    try state.snapshot([join])
+    #expect(backend.entriesWritten == 1000)
+    try join.process(Self.lefts(1000..<1010), input: 0, to: CapturedOutput())
+    try state.snapshot([join])
+    try state.snapshot([join])
+    #expect(backend.entriesWritten == 1010)
+  }
+
+  @Test func aRowThatFoundItsPartnerAfterASnapshot_doesNotGoOutAloneAfterTheNext() throws {
+    let state = TestState()
+    let join = JoinOperator(Self.spec(.left, 0, 1000))
+    try state.attach(join)
+    try join.process(Self.lefts(0..<3), input: 0, to: CapturedOutput())
+    try state.snapshot([join])
+    let right = TestRows(Self.right).row(at: 500, [1, nil, "key-1", "found", nil]).batch()
+    try join.process(right, input: 1, to: CapturedOutput())
+    try state.snapshot([join])
+    state.restart()
+    let restored = JoinOperator(Self.spec(.left, 0, 1000))
+    try state.attach(restored)
+    let output = CapturedOutput()
+    try restored.advance(to: .maximum, output: output)
+    #expect(output.main.map(\.eventTime) == [0, 2])
+  }
+
+  /// Subtasks may be at different watermarks, and a job comes back at the least.
+  @Test func whatWasGivenBeyondTheWatermarkOfTheJob_isNotGivenAgain() throws {
+    let state = TestState()
+    let join = JoinOperator(Self.spec(.left, -100, 200))
+    try state.attach(join)
+    let rows = TestRows(Self.left).row(at: 1000, ["a", 1, 1, nil]).row(at: 1900, ["a", 1, 2, nil])
+    try join.process(rows.batch(), input: 0, to: CapturedOutput())
+    try state.snapshot([join])
+    let output = CapturedOutput()
+    try join.advance(to: Watermark(1200), output: output)
+    #expect(output.main.map(\.eventTime) == [1000])
+    try state.snapshot([join])
+    state.restart()
+    let restored = JoinOperator(Self.spec(.left, -100, 200))
+    try state.attach(restored, watermark: 900)
+    try restored.process(TestRows(Self.left).row(at: 990, ["a", 1, 3, nil]).batch(), input: 0, to: output)
+    #expect(output.main.map(\.eventTime) == [1000, 990])
+    try restored.advance(to: .maximum, output: output)
+    #expect(output.main.map(\.eventTime) == [1000, 990, 1900])
+    #expect(try state.entries(of: restored).isEmpty)
   }
 
   @Test func damagedStateIsRefused() throws {

@@ -64,7 +64,7 @@ struct MatchTestSpec {
   /// Runs a script in every way that must not show.
   func run(_ script: OperatorScript, seed: UInt64 = 1) throws -> CapturedOutput {
     let spec = try make()
-    return try OperatorHarness(keys: [[0]]) { MatchOperator(spec) }.check(script, seed: seed)
+    return try OperatorHarness(keys: [[0]]) { MatchOperator(spec, dueKeys: 1) }.check(script, seed: seed)
   }
 
   /// Rows of one key, a second apart.

@@ -5,14 +5,14 @@ import TestSupport
 import Testing
 
 /// Broken on purpose, in one way each.
-private final class Flawed: WholeStateOperator {
-  var keyedState: OperatorState?
+private final class Flawed: StreamOperator {
   enum Flaw {
     case none, seesBatches, forgets, leavesState, emitsBehind, judgesByWatermark, dependsOnInterleaving, reusesMemory
   }
   private let flaw: Flaw
   private var rows = 0
   private var watermark = EventTimes.minimum
+  private var keyedState: OperatorState?
   private var held: [RecordBatch] = []
   private let memory = Memory(capacityBytes: 1 << 16)
 
@@ -42,13 +42,19 @@ private final class Flawed: WholeStateOperator {
     held.removeAll()
   }
 
-  func wholeState() -> StateSnapshot {
-    var snapshot = StateSnapshot(watermark: watermark)
-    if flaw == .leavesState { snapshot.add(keyGroup: 0, table: 0, key: [1], value: []) }
-    return snapshot
+  func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError) {
+    keyedState = state
+    self.watermark = watermark
   }
 
-  func restoreWhole(_ snapshot: StateSnapshot) throws(OperatorError) { watermark = snapshot.watermark }
+  func snapshot() throws(OperatorError) -> EventTime {
+    if flaw == .leavesState {
+      do { try keyedState?.addRun { (run) throws(StateError) in try run.put([0, 0, 0, 0, 0, 1], []) } } catch {
+        throw .state("\(error)")
+      }
+    }
+    return watermark
+  }
 }
 
 @Suite struct OperatorHarnessTests {

@@ -1,5 +1,6 @@
 import State
 import StreamModel
+import TestSupport
 import Testing
 
 struct StateCodecTests {
@@ -48,17 +49,24 @@ struct StateCodecTests {
   }
 }
 
-struct StateSnapshotTests {
-  @Test func aSnapshotCutByKeyGroups_joinsToTheSame() {
-    var snapshot = StateSnapshot(watermark: 10)
-    for group in 0..<KeyGroup.count { snapshot.add(keyGroup: group, table: 0, key: [UInt8(group)], value: [1]) }
+struct StateRangeTests {
+  @Test func theKeysOfSubtasks_areDisjointRangesOfEveryPrefix() {
     for parallelism in [1, 2, 5, 16, 128] {
-      let parts = (0..<parallelism).map {
-        snapshot.restricted(to: KeyGroup.range(ofSubtask: $0, parallelism: parallelism))
+      let store = StateStore(backend: MemoryStateBackend(), budget: StateBudget(limitBytes: 1 << 30))
+      let ranges = (0..<parallelism).map { subtask in
+        let keyGroups = KeyGroup.range(ofSubtask: subtask, parallelism: parallelism)
+        return store.open(family: "test", keyGroups: keyGroups).range(prefix: [7])
       }
-      #expect(parts.allSatisfy { !$0.entries.isEmpty })
-      #expect(StateSnapshot.joined(parts).entries == snapshot.entries)
-      #expect(StateSnapshot.joined(parts).watermark == 10)
+      for group in 0..<KeyGroup.count {
+        for lowerBits: UInt64 in [0, 1 << 57 - 1] {
+          let hash = UInt64(group) << 57 | lowerBits
+          let key = [UInt8](1...2).withUnsafeBytes { StateKey.make([7], $0, hash: hash) }
+          let owners = ranges.indices.filter { owner in
+            !key.lexicographicallyPrecedes(ranges[owner].from) && key.lexicographicallyPrecedes(ranges[owner].to)
+          }
+          #expect(owners == [KeyGroup.subtask(ofGroup: KeyGroup.of(hash: hash), parallelism: parallelism)])
+        }
+      }
     }
   }
 }

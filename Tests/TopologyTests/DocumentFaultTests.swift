@@ -150,7 +150,7 @@ import Testing
         topology: t
         sources: {s: {connector: generator}}
         sinks:
-          a: {from: s, connector: kafka, topic: x, key: [y]}
+          a: {from: s, connector: postgres, table: x}
           b: {from: s, connector: file}
           c: {from: s, connector: file, path: o, format: raw, key: [x]}
           d: {from: s, connector: console, delivery: exactly_once}
@@ -163,14 +163,14 @@ import Testing
 
         """,
       [
-        "5:27: sinks.a.connector: the kafka connector is not available in this version of Weir — use file, console or blackhole",
+        "5:27: sinks.a.connector: the postgres connector is not available in this version of Weir — use file, console, blackhole or kafka",
         "6:3: sinks.b.path: is missing — write a directory: path: ../out/hourly",
         "7:50: sinks.c.format: raw writes one column of type bytes or string — write json or csv, or `select` that column",
         "7:55: sinks.c.key: belongs to connector kafka, not to file — remove it",
         "8:46: sinks.d.delivery: the console cannot take back rows after a crash — write at_least_once, or use a file sink",
         "9:3: sinks.e.from: is missing — write the step it writes: from: STEP",
         "9:37: sinks.e.delivery: `twice` is not known here — write exactly_once or at_least_once",
-        "10:3: sinks.f.connector: is missing — write file, console or blackhole",
+        "10:3: sinks.f.connector: is missing — write file, console, blackhole or kafka",
         "12:39: sinks.h.path: is, holds or lies in the directory of `g` — give each sink a directory of its own",
         "13:13: sinks.i.from: there is no source or step `z` — known here: s",
         "14:3: sinks.dead_letters: `dead_letters` is a sink of every topology — choose another name",
@@ -198,7 +198,7 @@ import Testing
 
         """,
       [
-        "3:27: dead_letters.connector: the postgres connector is not available in this version of Weir — use file, console or blackhole"
+        "3:27: dead_letters.connector: the postgres connector is not available in this version of Weir — use file, console, blackhole or kafka"
       ])
     expect(
       text: """

@@ -95,7 +95,7 @@ import Testing
       ["9:89: steps.a.lookup.on: names a column twice — name each key column once"])
     expect(
       steps: "a: {from: usage, lookup: {table: {connector: redis}, on: [service], take: {rate: double}}}",
-      ["9:48: steps.a.lookup.table.connector: there is no connector `redis` here — use file"])
+      ["9:48: steps.a.lookup.table.connector: there is no connector `redis` here — use file, http or postgres"])
   }
 }
 
@@ -148,5 +148,135 @@ import Testing
         AND (t.`valid_to` IS NULL OR s.`started_at` < t.`valid_to`)
       """,
     ] { #expect(text.contains(part), "\(part)") }
+  }
+}
+
+/// What is wrong with tables that are asked, and what a right one means.
+@Suite struct AskedTableFaultTests {
+  private func lookup(_ text: String) throws -> (LookupSpec, TableConnector) {
+    let plan = try load(topology(steps: "a: {from: usage, lookup: {\(text)}}", sinks: ["a"]))
+    guard case .lookup(let spec, let table) = plan.steps[0].operation else { preconditionFailure("no lookup") }
+    return (spec, table)
+  }
+
+  @Test func aServiceIsReadWithItsDefaults_andWithEverySetting() throws {
+    let (plain, service) = try lookup(
+      "table: {connector: http, url: \"http://r/{service}\"}, on: [service], take: {rate: double}")
+    guard case .http(let defaults) = service else { preconditionFailure("no service") }
+    #expect(defaults.url.parts == [.text("http://r/"), .key(0)] && defaults.timeoutMilliseconds == 5_000)
+    #expect(defaults.retry.attempts == 3 && defaults.retry.backoffMilliseconds == 100)
+    #expect(defaults.breaker.failures == 5 && defaults.breaker.pauseMilliseconds == 5_000)
+    #expect(plain.cache == .none && plain.capacity == 16)
+    let (full, other) = try lookup(
+      """
+      table: {connector: http, url: "https://r/{account_id}?s={service}", format: json, timeout: 2s,
+        retry: {attempts: 5, backoff: 10ms}, breaker: {failures: 2, pause: 1s}, headers: {Authorization: Bearer x},
+        rows: data.items, columns: {rate: "rates.{service}"}, check: rate > 0},
+        on: {service: quote, account_id: base}, take: {rate: double}, capacity: 4,
+        cache: {max_rows: 5, expire_after_write: 1m, expire_after_access: 2m, serve_stale: 3m, cache_missing: false}
+      """.split(separator: "\n").joined(separator: " "))
+    guard case .http(let spec) = other else { preconditionFailure("no service") }
+    #expect(spec.url.parts == [.text("https://r/"), .key(1), .text("?s="), .key(0)])
+    #expect(spec.timeoutMilliseconds == 2_000 && spec.retry.attempts == 5 && spec.breaker.failures == 2)
+    #expect(spec.headers.map(\.name) == ["Authorization"] && spec.rows.map(\.text) == ["data", "items"])
+    #expect(spec.columns["rate"]?.last?.parts == [.key(0)] && full.layout.check?.text == "rate > 0")
+    #expect(full.capacity == 4 && full.cache.maxRows == 5 && full.cache.expireAfterWriteMilliseconds == 60_000)
+    #expect(full.cache.serveStaleMilliseconds == 180_000 && !full.cache.cachesMissing)
+  }
+
+  @Test func aDatabaseIsAskedForATableOrAQuery() throws {
+    let head = "table: {connector: postgres, connection: \"host=db\","
+    guard
+      case .postgres(let table) = try lookup("\(head) table: billing.rates}, on: [service], take: {rate: double}").1,
+      case .table("billing.rates") = table.source
+    else {
+      Issue.record("no table")
+      return
+    }
+    let query = "query: \"select rate from r where s = {service} and a = {account_id}\""
+    guard
+      case .postgres(let asked) = try lookup("\(head) \(query)}, on: [account_id, service], take: {rate: double}").1,
+      case .query("select rate from r where s = $2 and a = $1") = asked.source
+    else {
+      Issue.record("no query")
+      return
+    }
+  }
+
+  @Test func everyFaultOfATableThatIsAskedIsFoundInOnePass() {
+    expect(
+      steps: """
+        a:
+          from: usage
+          lookup:
+            table:
+              connector: http
+              url: ftp://r/{service}
+              timeout: 5
+              retry: {attempts: 0, backof: 1s}
+              breaker: {failures: no}
+              path: rates.csv
+            on: [service]
+            take: {rate: double}
+            cache: {max_rows: 0, serve_stale: 1m, expire: 1s}
+            capacity: 1000
+        """,
+      [
+        "14:14: steps.a.lookup.table.url: `ftp://r/{service}` is no HTTP address — begin it with http:// or https://",
+        "15:18: steps.a.lookup.table.timeout: `5` has no unit — write 5s, or another of ms, s, m, h, d",
+        "16:27: steps.a.lookup.table.retry.attempts: 0 is out of range — write at least 1",
+        "16:30: steps.a.lookup.table.retry.backof: is not known — did you mean `backoff`?",
+        "17:29: steps.a.lookup.table.breaker.failures: `no` is no whole number — write digits only, such as 10",
+        "18:9: steps.a.lookup.table.path: belongs to connector file, not to http — remove it",
+        "21:25: steps.a.lookup.cache.max_rows: 0 is out of range — write at least 1",
+        "21:28: steps.a.lookup.cache.serve_stale: nothing becomes stale — say when: expire_after_write: 60s",
+        "21:45: steps.a.lookup.cache.expire: is not known — known here: max_rows, expire_after_write, expire_after_access, serve_stale, cache_missing",
+        "22:17: steps.a.lookup.capacity: 1000 is out of range — write at most 256",
+      ])
+    expect(
+      steps: """
+        a:
+          from: usage
+          lookup:
+            table: {connector: http, url: "http://r/{servce}", columns: {rat: x.y}, check: rate}
+            on: [service, account_id]
+            take: {rate: double}
+        """,
+      [
+        "12:37: steps.a.lookup.table.url: `{servce}` is no column of the stream that `on` names — did you mean `service`?",
+        "12:68: steps.a.lookup.table.columns.rat: `rat` is not taken — did you mean `rate`?",
+        "12:86: steps.a.lookup.table.check: the condition is double, not boolean — compare it with something, as in `rate > 0`",
+      ])
+    expect(
+      steps: """
+        a:
+          from: usage
+          lookup: {table: {connector: http, url: "http://r/{service}"}, on: [service, account_id], take: {rate: double}}
+        b:
+          from: usage
+          lookup: {table: {connector: postgres, table: r, query: "select 1"}, on: [service], take: {rate: double}}
+        """,
+      [
+        "11:44: steps.a.lookup.table.url: the address does not depend on `account_id`, which `on` names — put {account_id} into it, or take the column out of `on`",
+        "14:14: steps.b.lookup.table.connection: is missing — write where the database is: connection: \"host=db dbname=billing\"",
+        "14:43: steps.b.lookup.table.table: stands beside `query` — leave one of them",
+      ])
+  }
+
+  @Test func secretsAreNotShown() throws {
+    for table in [
+      "{connector: http, url: \"http://r/{service}\", headers: {Authorization: hunter2}}",
+      "{connector: postgres, connection: \"host=db password=hunter2\", table: rates}",
+    ] {
+      let steps =
+        "a: {from: usage, lookup: {table: \(table), on: [service], take: {rate: double}, cache: {expire_after_write: 60s}}}"
+      let plan = try load(topology(steps: steps, sinks: ["a"]))
+      for text in [
+        PlanExplainer.text(plan), PlanExplainer.json(plan), PlanExplainer.mermaid(plan), PlanExplainer.flinkSQL(plan),
+      ] {
+        #expect(!text.contains("hunter2"), "\(text)")
+      }
+      #expect(PlanExplainer.text(plan).contains("  cache       10000 rows, for 1m, 16 requests at once\n"))
+    }
   }
 }

@@ -21,7 +21,7 @@ import Testing
         frmat: json
         """,
       [
-        "4:3: sources.s.connector: is missing — write file or generator",
+        "4:3: sources.s.connector: is missing — write file, generator or kafka",
         "7:5: sources.s.frmat: is not known — did you mean `format`?",
       ])
     expect(
@@ -30,7 +30,7 @@ import Testing
         schema: {a: string not null, at: timestamp, n: int64}
         """,
       [
-        "5:16: sources.s.connector: is a list — write file or generator"
+        "5:16: sources.s.connector: is a list — write file, generator or kafka"
       ])
     expect(
       source: """
@@ -45,34 +45,12 @@ import Testing
   @Test func connectorsAndFormatsOfOtherVersionsAreNamedAndTheRestChecked() {
     expect(
       source: """
-        connector: kafka
-        topic: x
-        bootstrap: y
-        event_time: aat
-        schema: {a: string not null, at: timestamp, n: int64}
-        """,
-      [
-        "5:16: sources.s.connector: the kafka connector is not available in this version of Weir — use file or generator",
-        "8:17: sources.s.event_time: there is no column `aat` — did you mean `at`?",
-      ])
-    expect(
-      source: """
-        connector: kafka
-        tpic: x
-        schema: {a: string not null, at: timestamp, n: int64}
-        """,
-      [
-        "5:16: sources.s.connector: the kafka connector is not available in this version of Weir — use file or generator",
-        "6:5: sources.s.tpic: is not known — did you mean `topic`?",
-      ])
-    expect(
-      source: """
         connector: postgres
         query: x
         schema: {a: string not null, at: timestamp, n: int64}
         """,
       [
-        "5:16: sources.s.connector: the postgres connector is not available in this version of Weir — use file or generator"
+        "5:16: sources.s.connector: the postgres connector is not available in this version of Weir — use file, generator or kafka"
       ])
     expect(
       source: """
@@ -81,7 +59,7 @@ import Testing
         schema: {a: string not null, at: timestamp, n: int64}
         """,
       [
-        "5:16: sources.s.connector: the http connector is not available in this version of Weir — use file or generator"
+        "5:16: sources.s.connector: the http connector is not available in this version of Weir — use file, generator or kafka"
       ])
   }
 

@@ -73,7 +73,7 @@ import Testing
           from: usage
         """,
       [
-        "9:3: steps.a: has no operation — add one of filter, select, extend, deduplicate, aggregate, join, lookup, match, rate"
+        "9:3: steps.a: has no operation — add one of filter, select, extend, deduplicate, aggregate, join, lookup, match, rate, invoice"
       ])
     expect(
       steps: """
@@ -94,7 +94,7 @@ import Testing
       [
         "9:6: steps.a: is a single value — write `from:` and an operation",
         "10:6: steps.b: is a list — write `from:` and an operation",
-        "11:3: steps.c: has no operation — add one of filter, select, extend, deduplicate, aggregate, join, lookup, match, rate",
+        "11:3: steps.c: has no operation — add one of filter, select, extend, deduplicate, aggregate, join, lookup, match, rate, invoice",
         "11:3: steps.c.from: is missing — write the source or step it reads: from: usage",
       ])
   }
@@ -268,7 +268,8 @@ import Testing
         "9:20: steps.a.match.measures: is missing — write the columns to give: measures: {started: first(A.at)}",
         "9:34: steps.a.match.key[0]: there is no column `acount_id` — did you mean `account_id`?",
         "9:66: steps.a.match.within: `5` has no unit — write 5s, or another of ms, s, m, h, d",
-        "10:20: steps.b.rate: `rate` is not available in this version of Weir — compute amounts with `extend`, or take the step out",
+        "10:20: steps.b.rate.catalog: is missing — write the file of its tariffs: catalog: catalog/consumer.yaml",
+        "10:33: steps.b.rate.plan: there is no column `x` — known here: record_id, account_id, service, quantity, started_at, day",
         "12:34: steps.d.filter: no column \"day\" — columns are match_start, match_end",
       ])
   }

@@ -22,6 +22,8 @@ extension SourceConnector {
   ) throws(ConnectorError) -> any ReplayTarget {
     switch self {
     case .file: return FileReplayTarget(source: name, format: format, directory: directory)
+    // Records of a topic are written to files too; whoever owns the topic sends them.
+    case .kafka: return FileReplayTarget(source: name, format: format, directory: directory)
     case .generator:
       throw ConnectorError(
         "sources.\(name): a generator makes its records itself — replay the letters of another source")

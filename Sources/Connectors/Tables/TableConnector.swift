@@ -4,6 +4,8 @@ import Operators
 /// The connector of a lookup's table, and its settings.
 package enum TableConnector: Sendable {
   case file(FileTableSpec)
+  case http(HTTPTableSpec)
+  case postgres(PostgresTableSpec)
 }
 
 /// `connector: file` as a table.
@@ -25,16 +27,25 @@ extension TableConnector {
   ///   - step: The name of the lookup in the topology.
   ///   - notice: Called, from any thread, with what somebody should know: a reload that was refused.
   package func makeTable(
-    step: String, layout: TableLayout, notice: @escaping @Sendable (String) -> Void
+    step: String, spec: LookupSpec, notice: @escaping @Sendable (String) -> Void
   ) throws(ConnectorError) -> any LookupTable {
+    let place = "steps.\(step).lookup.table"
     switch self {
-    case .file(let spec): try FileTable(spec, place: "steps.\(step).lookup.table", layout: layout, notice: notice)
+    case .file(let file): return try FileTable(file, place: place, layout: spec.layout, notice: notice)
+    case .http(let http):
+      let client = HTTPTableClient(http, place: place, layout: spec.layout, capacity: spec.capacity)
+      return AskedTable(client, spec: spec, retry: http.retry, breaker: http.breaker)
+    case .postgres(let postgres):
+      let client = PostgresTableClient(postgres, place: place, layout: spec.layout)
+      return AskedTable(client, spec: spec, retry: postgres.retry, breaker: postgres.breaker)
     }
   }
 
   package var name: String {
     switch self {
     case .file: "file"
+    case .http: "http"
+    case .postgres: "postgres"
     }
   }
 }

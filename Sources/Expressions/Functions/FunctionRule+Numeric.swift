@@ -38,6 +38,19 @@ extension FunctionRule {
       }
       return checker.rounded(arguments[0], call, digits, .halfAwayFromZero, range)
     },
+    // What Weir rounds itself is rounded so: unlike `round`, ties do not add up to one side.
+    "round_half_even": FunctionRule("round_half_even(number, digits)", 2...2) { checker, call, arguments, range in
+      guard let digits = checker.literalInteger(arguments[1], "the number of digits", in: -38...38) else {
+        return .invalid(range)
+      }
+      guard arguments[0].type != .double || !arguments[0].isValue else {
+        return checker.fault(
+          arguments[0].range,
+          "round_half_even takes an exact number, and `\(checker.snippet(arguments[0].range))` is double",
+          "compute in decimals, or use round")
+      }
+      return checker.rounded(arguments[0], call, digits, .halfEven, range)
+    },
     "truncate": FunctionRule("truncate(number[, digits])", 1...2) { checker, call, arguments, range in
       var digits = 0
       if arguments.count == 2 {

@@ -28,6 +28,15 @@ extension FunctionRule {
     "length": of("length(text)", [.string], .int64) { TextFunctions.length($0) },
     "char_length": of("char_length(text)", [.string], .int64) { TextFunctions.length($0) },
     "character_length": of("character_length(text)", [.string], .int64) { TextFunctions.length($0) },
+    "sha256": of("sha256(text)", [.string], .string) { invocation in
+      let text = invocation.operands[0]
+      return invocation.write { row, writer in
+        guard let room = writer.reserve(SHA256.hexDigits)?.assumingMemoryBound(to: UInt8.self) else { return () }
+        SHA256.write(digestOf: text.bytes(row), to: room)
+        writer.advance(SHA256.hexDigits)
+        return ()
+      }
+    },
     "octet_length": of("octet_length(text)", [.string], .int64) { invocation in
       let text = invocation.operands[0]
       return invocation.map(Int64.self) { Int64(text.bytes($0).count) }

@@ -5,7 +5,7 @@ extension FlinkWriter {
   private static let names: [String: String] = [
     "length": "CHAR_LENGTH", "pow": "POWER", "mod": "MOD", "ceiling": "CEIL", "substr": "SUBSTRING",
     "starts_with": "STARTSWITH", "ends_with": "ENDSWITH", "regexp_like": "REGEXP", "timestamp_add": "TIMESTAMPADD",
-    "timestamp_diff": "TIMESTAMPDIFF",
+    "timestamp_diff": "TIMESTAMPDIFF", "round_half_even": "ROUND",
   ]
 
   mutating func call(_ call: SyntaxNode.Call, _ node: SyntaxNode) -> String {
@@ -18,6 +18,8 @@ extension FlinkWriter {
     case "trim" where arguments.count == 2: return "BTRIM(\(arguments.joined(separator: ", ")))"
     case "lpad", "rpad": if arguments.count == 2 { arguments.append("' '") }
     case "parse_timestamp", "try_parse_timestamp": return parsing(call, arguments)
+    case "round_half_even":
+      note("`\(snippet(node))`: ties go to the even neighbour here, away from zero in Flink SQL")
     case "octet_length":
       note("`\(snippet(node))`: Flink SQL has no function for the length in bytes")
     case "regexp_like":

@@ -104,12 +104,8 @@ package final class AvroMessageDecoder: RecordDecoder {
 extension RecordChunk {
   /// Where the messages lie in a chunk of messages, in order. A line end behind one is the connector's, and no part of it.
   package var messages: [Range<Int>] {
-    guard let positions else { return count == 0 ? [] : [0..<count] }
-    let starts = positions.keys.map { Int($0) }.sorted()
-    return starts.indices.map { index in
-      let end = index + 1 < starts.count ? starts[index + 1] : count
-      return starts[index]..<end
-    }
+    guard let messageIndex else { return count == 0 ? [] : [0..<count] }
+    return zip(messageIndex.starts, messageIndex.lengths).map { Int($0)..<Int($0) + Int($1) }
   }
 }
 

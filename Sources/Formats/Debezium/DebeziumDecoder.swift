@@ -65,7 +65,7 @@ package final class DebeziumDecoder: RecordDecoder {
   }
 
   private func ranges(_ chunk: RecordChunk) -> [Range<Int>] {
-    if chunk.positions != nil { return chunk.messages }
+    if chunk.messageIndex != nil { return chunk.messages }
     let bytes = chunk.bytes
     var ranges: [Range<Int>] = []
     var start = chunk.offset == 0 && bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0

@@ -15,8 +15,11 @@ package final class LookupIndex: @unchecked Sendable {
 
   /// Takes the rows of a table, which have the columns of `layout.schema`.
   package init(_ batch: RecordBatch, _ layout: TableLayout) throws(TableFault) {
-    let builder = LookupIndexBuilder(batch: batch, layout: layout)
-    (table, rows) = try builder.build()
+    let arrangement = TableArrangement(batch: batch, layout: layout)
+    try arrangement.checkKeys()
+    let (table, slots) = arrangement.grouped()
+    self.table = table
+    rows = try arrangement.rows(slots: slots, slotCount: table.slotCount, givesNulls: layout.givesNulls)
   }
 
   package var sizeBytes: Int { table.sizeBytes + rows.count * rows.columns.count * 16 }
@@ -30,35 +33,62 @@ package final class LookupIndex: @unchecked Sendable {
   }
 }
 
-/// Puts a table's rows in the order of their keys and versions.
-private struct LookupIndexBuilder {
+extension LookupRows {
+  /// The rows of one key, as slot 0: `batch` has the columns of `layout.schema`, those of the key perhaps absent.
+  /// - Parameter key: The key in words.
+  package static func ofKey(_ key: String, _ batch: RecordBatch, _ layout: TableLayout) throws(TableFault) -> LookupRows
+  {
+    let arrangement = TableArrangement(batch: batch, layout: layout, key: key)
+    return try arrangement.rows(
+      slots: [Int32](repeating: 0, count: batch.count), slotCount: 1, givesNulls: false)
+  }
+}
+
+/// Puts a table's rows in the order of their keys and versions, and checks them.
+private struct TableArrangement {
   let batch: RecordBatch
   let layout: TableLayout
+  /// The key of all rows in words; nil where they have columns for it.
+  var key: String?
 
-  func build() throws(TableFault) -> (GroupTable, LookupRows) {
-    try checkNulls()
-    let (table, slots) = grouped()
-    let order = try ordered(slots)
+  func rows(slots: [Int32], slotCount: Int, givesNulls: Bool) throws(TableFault) -> LookupRows {
+    try checkValues()
+    let order = ordered(slots)
     try checkVersions(order, slots)
-    var starts = [Int32](repeating: 0, count: table.slotCount + 1)
+    var starts = [Int32](repeating: 0, count: slotCount + 1)
     for slot in slots { starts[Int(slot) + 1] += 1 }
-    for slot in 0..<table.slotCount { starts[slot + 1] += starts[slot] }
-    let rows = LookupRows(
-      columns: layout.taken.map { taken($0, order) }, starts: starts, count: batch.count,
-      validFrom: layout.validity.map { gathered($0.from, order) },
+    for slot in 0..<slotCount { starts[slot + 1] += starts[slot] }
+    return LookupRows(
+      columns: layout.taken.map { column in
+        let rows = gathered(column, order)
+        return givesNulls ? rows.withNullAtEnd : rows
+      }, starts: starts, count: batch.count, validFrom: layout.validity.map { gathered($0.from, order) },
       validTo: layout.validity.map { gathered($0.to, order) })
-    return (table, rows)
   }
 
-  private func checkNulls() throws(TableFault) {
-    for index in layout.key + (layout.validity.map { [$0.from] } ?? []) {
-      let column = batch.columns[index]
-      guard let row = (0..<batch.count).first(where: { !column.isValid($0) }) else { continue }
-      throw TableFault("row \(row + 1) has no \(layout.schema[index].name) — give it one, or take the row out")
+  func checkKeys() throws(TableFault) { for column in layout.key { try checkNulls(column) } }
+
+  private func checkNulls(_ index: Int) throws(TableFault) {
+    let column = batch.columns[index]
+    guard let row = (0..<batch.count).first(where: { !column.isValid($0) }) else { return }
+    throw TableFault("row \(row + 1) has no \(layout.schema[index].name) — give it one, or take the row out")
+  }
+
+  private func checkValues() throws(TableFault) {
+    if let validity = layout.validity { try checkNulls(validity.from) }
+    guard let check = layout.check, batch.count > 0 else { return }
+    let (kept, failures) = check.select(batch)
+    if let failure = failures.first {
+      throw TableFault("\(name(Int32(failure.row))): \(check.text): \(failure.reason)")
     }
+    guard kept.count < batch.count else { return }
+    let good = Set(kept)
+    let row = (0..<Int32(batch.count)).first { !good.contains($0) } ?? 0
+    let values = layout.taken.map { "\(layout.schema[$0].name) \(batch.columns[$0].value(at: Int(row)).plainText)" }
+    throw TableFault("\(name(row)): `\(check.text)` is not true of \(values.joined(separator: ", ")) — correct the row")
   }
 
-  private func grouped() -> (GroupTable, [Int32]) {
+  func grouped() -> (GroupTable, [Int32]) {
     let encoder = KeyEncoder(keyColumns: layout.key)
     encoder.encode(batch)
     let table = GroupTable(capacity: batch.count)
@@ -75,7 +105,7 @@ private struct LookupIndexBuilder {
   }
 
   /// The rows by slot, those of one by the beginning of their validity.
-  private func ordered(_ slots: [Int32]) throws(TableFault) -> [Int32] {
+  private func ordered(_ slots: [Int32]) -> [Int32] {
     let from = layout.validity.map { batch.columns[$0.from] }
     return (0..<Int32(batch.count)).sorted { left, right in
       let (first, second) = (slots[Int(left)], slots[Int(right)])
@@ -89,25 +119,27 @@ private struct LookupIndexBuilder {
     if let validity = layout.validity {
       let (from, to) = (batch.columns[validity.from], batch.columns[validity.to])
       for row in order where to.isValid(Int(row)) && to.int64s[Int(row)] <= from.int64s[Int(row)] {
-        throw TableFault("\(key(row)): the version \(version(row, validity)) ends before it begins — correct it")
+        throw TableFault("\(name(row)): the version \(version(row, validity)) ends before it begins — correct it")
       }
     }
     for (row, next) in zip(order, order.dropFirst()) where slots[Int(row)] == slots[Int(next)] {
       guard let validity = layout.validity else {
         throw TableFault(
-          "\(key(row)): rows \(row + 1) and \(next + 1) are both of this key — leave one, or tell versions apart with `as_of:`"
+          "\(name(row)): rows \(row + 1) and \(next + 1) are both of this key — leave one, or tell versions apart with `as_of:`"
         )
       }
       let end = batch.columns[validity.to]
       if end.isValid(Int(row)), end.int64s[Int(row)] <= batch.columns[validity.from].int64s[Int(next)] { continue }
       throw TableFault(
-        "\(key(row)): the versions \(version(row, validity)) and \(version(next, validity)) overlap — let each end where the next begins"
+        "\(name(row)): the versions \(version(row, validity)) and \(version(next, validity)) overlap — let each end where the next begins"
       )
     }
   }
 
-  private func key(_ row: Int32) -> String {
-    layout.key.map { "\(layout.schema[$0].name) \(batch.columns[$0].value(at: Int(row)).plainText)" }
+  /// The key of a row in words.
+  private func name(_ row: Int32) -> String {
+    key
+      ?? layout.key.map { "\(layout.schema[$0].name) \(batch.columns[$0].value(at: Int(row)).plainText)" }
       .joined(separator: ", ")
   }
 
@@ -120,11 +152,6 @@ private struct LookupIndexBuilder {
   private func gathered(_ column: Int, _ order: [Int32]) -> Column {
     order.withUnsafeBufferPointer { batch.columns[column].gather($0) }
   }
-
-  private func taken(_ column: Int, _ order: [Int32]) -> Column {
-    let rows = gathered(column, order)
-    return layout.givesNulls ? rows.withNullAtEnd : rows
-  }
 }
 
 extension Column {
@@ -134,7 +161,7 @@ extension Column {
 
 extension Value {
   /// The value as people write it.
-  var plainText: String {
+  package var plainText: String {
     switch self {
     case .null: "null"
     case .boolean(let value): "\(value)"

@@ -1,3 +1,4 @@
+import Expressions
 import StreamModel
 
 /// `lookup`: adds columns of a table to the rows of a stream.
@@ -39,10 +40,17 @@ package struct LookupSpec: Sendable {
   package let items: [Item]
   package let missing: Missing
   package let outputSchema: Schema
+  /// Of a table that is asked: what is kept of it, and how many requests may be under way at once.
+  package let cache: CachePolicy
+  package let capacity: Int
+  package static let capacityDefault = 16
 
   package init(
-    key: [Int], asOf: AsOf?, layout: TableLayout, items: [Item], missing: Missing, outputSchema: Schema
+    key: [Int], asOf: AsOf?, layout: TableLayout, items: [Item], missing: Missing, outputSchema: Schema,
+    cache: CachePolicy = .none, capacity: Int = capacityDefault
   ) {
+    self.cache = cache
+    self.capacity = capacity
     self.key = key
     self.asOf = asOf
     self.layout = layout
@@ -53,7 +61,7 @@ package struct LookupSpec: Sendable {
 }
 
 /// The columns of a table that a lookup reads, and what each is for.
-package struct TableLayout: Hashable, Sendable {
+package struct TableLayout: Sendable {
   package let schema: Schema
   /// The columns that are looked up by; of the stream's types, not null.
   package let key: [Int]
@@ -63,6 +71,8 @@ package struct TableLayout: Hashable, Sendable {
   package let taken: [Int]
   /// Whether rows without a counterpart are given nulls.
   package let givesNulls: Bool
+  /// What must be true of every row of the table, over `schema`; nil for nothing.
+  package let check: ScalarExpression?
 
   package struct Validity: Hashable, Sendable {
     package let from: Int
@@ -73,7 +83,10 @@ package struct TableLayout: Hashable, Sendable {
     }
   }
 
-  package init(schema: Schema, key: [Int], validity: Validity?, taken: [Int], givesNulls: Bool) {
+  package init(
+    schema: Schema, key: [Int], validity: Validity?, taken: [Int], givesNulls: Bool, check: ScalarExpression? = nil
+  ) {
+    self.check = check
     self.schema = schema
     self.key = key
     self.validity = validity

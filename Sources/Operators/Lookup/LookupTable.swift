@@ -6,8 +6,16 @@ package protocol LookupTable: AnyObject, Sendable {
   /// Throws only `cancelled`.
   func find(_ keys: LookupKeys) throws(OperatorError) -> LookupResult
   var counters: LookupCounters { get }
+  /// Threads that it needs while it is used; each calls `work`, which returns after `close`.
+  var workerCount: Int { get }
+  func work()
   /// Ends every wait, now and later, with `OperatorError.cancelled`.
   func close()
+}
+
+extension LookupTable {
+  package var workerCount: Int { 0 }
+  package func work() {}
 }
 
 /// The encoded keys of one batch; valid during the call that they are given to.
@@ -16,12 +24,15 @@ package struct LookupKeys {
   /// The key columns of `batch`.
   package let columns: [Int]
   private let encoded: KeyBatch
+  /// Keeps the encoded keys alive.
+  private let encoder: KeyEncoder
   private let nullable: [Column]
 
   /// `encoder` holds the keys of `batch`, which are its columns at `columns`.
   package init(_ batch: RecordBatch, columns: [Int], _ encoder: KeyEncoder) {
     self.batch = batch
     self.columns = columns
+    self.encoder = encoder
     encoded = KeyBatch(encoder)
     nullable = columns.map { batch.columns[$0] }.filter { $0.hasNulls }
   }
@@ -33,6 +44,9 @@ package struct LookupKeys {
   package func isNull(_ row: Int) -> Bool { nullable.contains { !$0.isValid(row) } }
 
   var keys: KeyBatch { encoded }
+
+  /// The key of row `row` as single values.
+  func values(_ row: Int) -> [Value] { columns.map { batch.columns[$0].value(at: row) } }
 }
 
 /// What a table has for the rows of a batch.
@@ -59,8 +73,8 @@ package final class LookupRows: @unchecked Sendable {
   /// Rows of slot `s`: from `starts[s]` to `starts[s + 1]`.
   package let starts: [Int32]
   package let count: Int
-  private let validFrom: Column?
-  private let validTo: Column?
+  let validFrom: Column?
+  let validTo: Column?
 
   package init(columns: [Column], starts: [Int32], count: Int, validFrom: Column?, validTo: Column?) {
     self.columns = columns

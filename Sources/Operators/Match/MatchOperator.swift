@@ -10,19 +10,24 @@ import StreamModel
 /// match is no part of it.
 ///
 /// What goes on holds the output's watermark back to before the first row of the oldest undecided match.
-package final class MatchOperator: WholeStateOperator {
-  package var keyedState: OperatorState?
-  private let spec: MatchSpec
+///
+/// A key that has left memory is read back when a row of it comes or time ends its match (`MatchOperator+State.swift`).
+package final class MatchOperator: StreamOperator {
+  let spec: MatchSpec
   private let encoder: KeyEncoder
   private let evaluator: MatchEvaluator
   private var matcher: Matcher
-  private let keys = GroupTable()
+  private(set) var keys = GroupTable()
   /// By slot.
-  private var runs: [MatchRun?] = []
+  private(set) var runs: [MatchRun?] = []
   private var open = OpenMatches()
   private let ledger = MatchLedger()
   private var rowCount = 0
-  private var watermark = EventTimes.minimum
+  private(set) var watermark = EventTimes.minimum
+  var keyedState: OperatorState?
+  var saved = SavedMatches()
+  /// The number of the next row of a key that is new.
+  private var nextNumber: UInt64 = 1
   private var results: MatchResults
   private var timedOut: MatchResults
   private var failures: [(row: MatchRow, reason: String)] = []
@@ -31,8 +36,12 @@ package final class MatchOperator: WholeStateOperator {
   private static let leastRewrittenRows = 1 << 16
   private static let surplus = 4
 
-  package init(_ spec: MatchSpec) {
+  let dueKeys: Int
+
+  /// `dueKeys`: how many keys are read back at a time because time ends their matches.
+  package init(_ spec: MatchSpec, dueKeys: Int = 8192) {
     self.spec = spec
+    self.dueKeys = dueKeys
     encoder = KeyEncoder(keyColumns: spec.key)
     evaluator = MatchEvaluator(spec)
     matcher = Matcher(spec, evaluator)
@@ -47,26 +56,37 @@ package final class MatchOperator: WholeStateOperator {
       if batch.isBehind(row) { late.append(Int32(row)) } else { kept.append(Int32(row)) }
     }
     output.divert(batch, late, to: .late)
-    if !kept.isEmpty { take(late.isEmpty ? batch : batch.gather(kept), output) }
+    if !kept.isEmpty { try take(late.isEmpty ? batch : batch.gather(kept), output) }
     flush(to: output)
     if ledger.rows > MatchOperator.leastRewrittenRows, ledger.rows > rowCount * MatchOperator.surplus {
       rewriteBlocks()
     }
   }
 
-  private func take(_ batch: RecordBatch, _ output: any OperatorOutput) {
+  private func take(_ batch: RecordBatch, _ output: any OperatorOutput) throws(OperatorError) {
     let block = block(batch, output)
     guard let block else { return }
     encoder.encode(block.batch)
+    if saved.hasSpilled { try load(missing(block.batch.count)) }
     var touched: [Int32] = []
     var isTouched: Set<Int32> = []
     for row in 0..<block.batch.count {
       let slot = keys.insert(encoder.key(row), hash: encoder.hashes[row])
       run(slot).rows.append(MatchRow(block: block, row: row))
       rowCount += 1
+      nextNumber += 1
       if isTouched.insert(slot).inserted { touched.append(slot) }
     }
     for slot in touched { drive(slot) }
+  }
+
+  /// The keys of the rows last encoded that are not in memory.
+  private func missing(_ count: Int) -> GroupTable {
+    let missing = GroupTable()
+    for row in 0..<count where keys.slot(of: encoder.key(row), hash: encoder.hashes[row]) < 0 {
+      _ = missing.insert(encoder.key(row), hash: encoder.hashes[row])
+    }
+    return missing
   }
 
   /// The rows as a block of their own memory, without those that cannot be evaluated, which are dead letters.
@@ -93,7 +113,7 @@ package final class MatchOperator: WholeStateOperator {
   private func run(_ slot: Int32) -> MatchRun {
     while runs.count <= Int(slot) { runs.append(nil) }
     if let known = runs[Int(slot)] { return known }
-    let fresh = MatchRun()
+    let fresh = MatchRun(firstNumber: nextNumber)
     runs[Int(slot)] = fresh
     return fresh
   }
@@ -110,13 +130,19 @@ package final class MatchOperator: WholeStateOperator {
 
   private func settle(_ slot: Int32, _ run: MatchRun, _ before: Int) {
     rowCount -= before - run.rows.count
+    saved.dirty.mark(slot)
     if run.rows.isEmpty {
-      runs[Int(slot)] = nil
-      keys.remove(slot)
+      forget(slot, run)
     } else if run.isOpen, run.queuedStart != run.startTime {
       run.queuedStart = run.startTime
       open.insert(run.startTime, slot)
     }
+  }
+
+  private func forget(_ slot: Int32, _ run: MatchRun) {
+    saved.remove(slot, keys.key(slot), run)
+    runs[Int(slot)] = nil
+    keys.remove(slot)
   }
 
   private func handle(_ event: Matcher.Event, _ run: MatchRun) {
@@ -126,15 +152,17 @@ package final class MatchOperator: WholeStateOperator {
     case .timedOut(let thread):
       timedOut.add(first: run.rows[run.start], last: run.rows[run.next - 1], thread)
     case .gaveUp(let end, let reason):
-      for place in run.start..<end { report(run.rows[place], "no match is looked for from this row: \(reason)") }
-    case .failed(let row, let reason): report(row, reason)
+      for place in run.start..<end { report(place, of: run, "no match is looked for from this row: \(reason)") }
+    case .failed(let reason): report(run.next, of: run, reason)
     }
   }
 
   /// A row is a dead letter once, however often it is tried.
-  private func report(_ row: MatchRow, _ reason: String) {
+  private func report(_ place: Int, of run: MatchRun, _ reason: String) {
+    let row = run.rows[place]
     guard !row.block.isReported[row.row] else { return }
     row.block.isReported[row.row] = true
+    run.noteChanged(place)
     failures.append((row, reason))
   }
 
@@ -151,12 +179,28 @@ package final class MatchOperator: WholeStateOperator {
 
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     self.watermark = watermark.time
-    if watermark == .maximum {
-      endAll()
-    } else if let within = spec.withinMilliseconds {
-      while let oldest = oldestOpen(), oldest.start &+ within &- 1 <= watermark.time { end(oldest.slot) }
-    }
-    flush(to: output)
+    repeat {
+      let isMore = try loadDue(startedBy: lastStart(endedBy: watermark.time))
+      endDue(at: watermark.time)
+      flush(to: output)
+      guard isMore else { break }
+      // So that memory holds a bounded number of keys.
+      try spill()
+    } while true
+    if watermark == .maximum { endAll() }
+    try findOldestSaved()
+  }
+
+  /// Matches that began by then hold nothing that comes at `watermark` or later.
+  private func lastStart(endedBy watermark: EventTime) -> EventTime? {
+    if watermark == EventTimes.maximum { return watermark }
+    return spec.withinMilliseconds.map { watermark.addingSaturated(1 - $0) }
+  }
+
+  /// Ends what time has ended, of the keys in memory.
+  private func endDue(at watermark: EventTime) {
+    guard let limit = lastStart(endedBy: watermark) else { return }
+    while let oldest = oldestOpen(), oldest.start <= limit { end(oldest.slot) }
   }
 
   /// The oldest undecided match; what the queue still holds of decided ones is let go.
@@ -179,24 +223,49 @@ package final class MatchOperator: WholeStateOperator {
     settle(slot, run, before)
   }
 
+  /// Nothing comes any more: rows that are kept for `prev` go.
   private func endAll() {
     for slot in runs.indices {
-      while let run = runs[slot], run.isOpen { end(Int32(slot)) }
-      if let run = runs[slot] {
-        rowCount -= run.rows.count
-        runs[slot] = nil
-        keys.remove(Int32(slot))
-      }
+      guard let run = runs[slot] else { continue }
+      rowCount -= run.rows.count
+      forget(Int32(slot), run)
     }
     open.removeAll()
+    forgetSaved()
   }
 
   package func outputWatermark(for input: Watermark) -> Watermark {
-    guard let oldest = oldestOpen() else { return input }
-    return min(input, Watermark(oldest.start - 1))
+    let oldest = min(oldestOpen()?.start ?? EventTimes.maximum, saved.oldest)
+    return oldest == EventTimes.maximum ? input : min(input, Watermark(oldest - 1))
   }
 
-  package var stateSizeBytes: Int { ledger.sizeBytes + rowCount * 64 + keys.sizeBytes }
+  package var stateSizeBytes: Int { ledger.sizeBytes + rowCount * 64 + keys.sizeBytes + saved.sizeBytes }
+
+  /// The job was at `watermark` when it ended; rows of new keys are numbered from `number` on.
+  func restore(watermark: EventTime, number: UInt64) {
+    self.watermark = watermark
+    nextNumber = number
+  }
+
+  /// Forgets what is in memory.
+  func letGo() {
+    keys = GroupTable()
+    runs = []
+    open.removeAll()
+    rowCount = 0
+  }
+
+  /// Takes in a key's rows that were read back. The attempt follows from the rows; what it gave was given before.
+  func add(_ key: UnsafeRawBufferPointer, _ run: MatchRun) {
+    let slot = keys.insert(key, hash: KeyEncoder.hash(key))
+    while runs.count <= Int(slot) { runs.append(nil) }
+    runs[Int(slot)] = run
+    rowCount += run.rows.count
+    matcher.drive(run) { _ in }
+    guard run.isOpen else { return }
+    run.queuedStart = run.startTime
+    open.insert(run.startTime, slot)
+  }
 
   // MARK: - Memory
 
@@ -238,60 +307,8 @@ package final class MatchOperator: WholeStateOperator {
   }
 
   /// A block of rows that have been evaluated before.
-  private func sound(_ batch: RecordBatch) -> MatchBlock {
+  func sound(_ batch: RecordBatch) -> MatchBlock {
     let (arguments, truths, _) = evaluator.evaluate(batch)
     return MatchBlock(batch, arguments, truths, ledger)
-  }
-}
-
-extension MatchOperator {
-  /// One entry a key: where the attempt begins among its rows, and the rows, each with whether it was reported.
-  package func wholeState() -> StateSnapshot {
-    var snapshot = StateSnapshot(watermark: watermark)
-    for (slot, run) in runs.enumerated() {
-      guard let run, let first = run.rows.first else { continue }
-      let codec = BufferedRowCodec(schema: first.block.batch.schema)
-      var writer = StateWriter()
-      writer.write(count: run.start)
-      writer.write(count: run.rows.count)
-      for row in run.rows {
-        writer.write(row.block.isReported[row.row])
-        writer.write(codec.encode(row.block.batch, [Int32(row.row)])[0])
-      }
-      let key = keys.key(Int32(slot))
-      snapshot.add(
-        keyGroup: KeyGroup.of(hash: KeyEncoder.hash(key)), table: 0, key: [UInt8](key), value: writer.bytes)
-    }
-    return snapshot
-  }
-
-  package func restoreWhole(_ snapshot: StateSnapshot) throws(OperatorError) {
-    watermark = snapshot.watermark
-    for entry in snapshot.entries {
-      do { try restore(entry) } catch { throw .state("a key's rows: \(error)") }
-    }
-  }
-
-  private func restore(_ entry: StateEntry) throws {
-    var reader = StateReader(entry.value)
-    let start = try reader.readCount()
-    let count = try reader.readCount()
-    let slot = entry.key.withUnsafeBytes { keys.insert($0, hash: KeyEncoder.hash($0)) }
-    let run = run(slot)
-    let codec = BufferedRowCodec(schema: spec.inputSchema)
-    for _ in 0..<count {
-      let isReported = try reader.readBool()
-      for batch in try codec.decode([try reader.readBytes()]) {
-        let block = sound(batch)
-        block.isReported[0] = isReported
-        run.rows.append(MatchRow(block: block, row: 0))
-      }
-    }
-    guard run.rows.count == count, start <= count else { throw StateError.malformed("\(count) rows from \(start)") }
-    rowCount += count
-    run.restart(at: start)
-    // The attempt follows from the rows; what it gave was given before.
-    matcher.drive(run) { _ in }
-    settle(slot, run, count)
   }
 }

@@ -25,11 +25,34 @@ final class MatchRun {
   var candidate: Candidate?
   /// The start that the queue of open matches knows.
   var queuedStart: EventTime?
+  /// The number of its first row; the next rows have the next numbers.
+  private(set) var firstNumber: UInt64
+  /// What the state has of it.
+  var saved = Saved()
+
+  /// Rows by number; the others are to be written, or deleted. A row in `changed` is to be written again.
+  struct Saved {
+    var rows: Range<UInt64> = 0..<0
+    var changed: [UInt64] = []
+    /// The start of the open match that the state knows.
+    var open: EventTime?
+  }
+
+  init(firstNumber: UInt64) { self.firstNumber = firstNumber }
 
   struct Candidate {
     let thread: MatchThread
     /// Behind its last row.
     let end: Int
+  }
+
+  /// The numbers of its rows.
+  var numbers: Range<UInt64> { firstNumber..<firstNumber + UInt64(rows.count) }
+
+  /// Notes that what the state has of a row is no longer true.
+  func noteChanged(_ place: Int) {
+    let number = firstNumber + UInt64(place)
+    if saved.rows.contains(number) { saved.changed.append(number) }
   }
 
   var isOpen: Bool { start < rows.count }
@@ -48,6 +71,7 @@ final class MatchRun {
     let surplus = start - history
     guard surplus > 0, surplus >= 64 || !isOpen else { return }
     rows.removeFirst(surplus)
+    firstNumber += UInt64(surplus)
     start -= surplus
     next -= surplus
     if let known = candidate { candidate = Candidate(thread: known.thread, end: known.end - surplus) }

@@ -13,8 +13,8 @@ struct Matcher {
     case timedOut(MatchThread)
     /// The rows from `start` up to this one cannot begin a match for want of room.
     case gaveUp(upTo: Int, reason: String)
-    /// A condition has no value for a row.
-    case failed(MatchRow, reason: String)
+    /// A condition has no value for the row at `next`.
+    case failed(reason: String)
   }
 
   private let spec: MatchSpec
@@ -163,7 +163,7 @@ struct Matcher {
       return register.adding(argument(reference, run, row), meaning).result(meaning)
     }
     if let truth { return truth }
-    handle(.failed(row, reason: reason))
+    handle(.failed(reason: reason))
     return false
   }
 

@@ -137,6 +137,7 @@ package final class RunnerTopology: @unchecked Sendable {
   /// The first run begins where it was asked to; once it has a checkpoint of its own, every start goes on from the newest.
   private func startOptions() -> JobOptions {
     var options = JobOptions()
+    options.notice = { [logger] in logger.warning("\($0)") }
     let newest = (try? CheckpointStorage.list(currentPlan.checkpointDirectory))?.last ?? 0
     if record.fromAbove == nil {
       record.fromAbove = newest

@@ -9,10 +9,13 @@ struct ConnectorLanguage {
     ConnectorLanguage(name: "file", keys: ["path", "order"], isAvailable: true),
     ConnectorLanguage(
       name: "generator",
-      keys: ["kind", "rows", "seed", "accounts", "start", "records_per_event_second", "anomalies"], isAvailable: true),
+      keys: ["kind", "rows", "seed", "accounts", "start", "records_per_event_second", "anomalies", "frauds", "truth"],
+      isAvailable: true),
     ConnectorLanguage(
-      name: "kafka", keys: ["topic", "pattern", "bootstrap", "group", "start", "timestamp", "properties"],
-      isAvailable: false),
+      name: "kafka",
+      keys: [
+        "topic", "pattern", "bootstrap", "group", "start", "timestamp", "stop", "discover", "message", "properties",
+      ], isAvailable: true),
     ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
     ConnectorLanguage(name: "http", keys: nil, isAvailable: false),
   ]
@@ -30,17 +33,22 @@ struct ConnectorLanguage {
     ConnectorLanguage(
       name: "kafka",
       keys: ["topic", "bootstrap", "key", "properties", "transaction_timeout"] + FormatChecker.messageSinkKeys,
-      isAvailable: false),
+      isAvailable: true),
     ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
   ]
 
   /// Tables of `lookup`.
   static let tables = [
-    ConnectorLanguage(name: "file", keys: ["path", "format", "header", "delimiter", "quote"], isAvailable: true),
-    ConnectorLanguage(name: "http", keys: nil, isAvailable: false),
-    ConnectorLanguage(name: "postgres", keys: nil, isAvailable: false),
+    ConnectorLanguage(name: "file", keys: ["path", "header", "delimiter", "quote"], isAvailable: true),
+    ConnectorLanguage(
+      name: "http", keys: ["url", "headers", "timeout", "retry", "breaker", "rows", "columns"], isAvailable: true),
+    ConnectorLanguage(
+      name: "postgres", keys: ["connection", "table", "query", "timeout", "retry", "breaker"], isAvailable: true),
     ConnectorLanguage(name: "kafka", keys: nil, isAvailable: false),
   ]
+
+  /// What every table takes.
+  static let tableKeys = ["connector", "format", "check"]
 
   static let sinkKeys = ["from", "connector", "delivery"]
   static let deadLetterKeys = ["connector"]

@@ -58,11 +58,19 @@ struct FormatChecker {
     }
   }
 
-  private func csv() -> Format? {
+  /// csv with its options.
+  func csv() -> Format? {
     var options = CSVOptions()
+    // Records of a topic come one by one.
+    let hasHeader = connector != "kafka"
+    options.header = hasHeader
     var isFaulty = false
     if let item = section["header"] {
       if let flag = item.flag() { options.header = flag } else { isFaulty = true }
+      if options.header, !hasHeader {
+        item.fault("records of a topic come one by one, without a header", "write `header: false`, or leave it out")
+        isFaulty = true
+      }
     }
     for (key, path) in [("delimiter", \CSVOptions.delimiter), ("quote", \CSVOptions.quote)] {
       guard let item = section[key] else { continue }

@@ -4,6 +4,8 @@ import StreamModel
 /// Reads the settings of `connector: generator`.
 struct GeneratorChecker {
   let section: Section
+  /// The directory that relative paths are relative to.
+  let base: String
 
   /// The settings; nil, with faults, where one is faulty.
   func check() -> GeneratorSpec? {
@@ -21,7 +23,15 @@ struct GeneratorChecker {
     read("records_per_event_second", \.recordsPerEventSecond) {
       $0.number({ $0 > 0 && $0 <= 1e9 }, "a number of records a second of event time, more than 0")
     }
+    read("frauds", \.fraudCasesPerDay) {
+      $0.integer(in: 0...Int64(GeneratorSpec.fraudCasesPerDayLimit)).map { Int($0) }
+    }
+    read("truth", \.truthPath) { PathText.read($0, relativeTo: base).map(Optional.some) }
     guard readAnomalies(into: &spec), !isFaulty else { return nil }
+    if let item = section["truth"], spec.rows == nil || spec.fraudCasesPerDay == 0 {
+      item.keyFault("there are no planted cases to tell of", "give `rows`, and `frauds`: cases a day")
+      return nil
+    }
     return spec
   }
 

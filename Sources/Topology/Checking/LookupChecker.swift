@@ -28,25 +28,39 @@ struct LookupChecker {
     guard let section = item.section(LookupChecker.keys, expected: "{table, on, take}") else {
       return StepOutcome(ports: ports)
     }
-    let table = section.required("table", "the table it looks in: table: {connector: file, path: rates.csv}")
-      .flatMap { TableChecker(item: $0, base: base).check(notes: &notes) }
+    let tableItem = section.required("table", "the table it looks in: table: {connector: file, path: rates.csv}")
     let missing =
       section["missing"].map { $0.choice(["port", "null", "fail"]).flatMap(LookupSpec.Missing.init) } ?? .port
     let on = section.required("on", "the stream's columns and the table's: on: {currency: base}")
     let take = section.required("take", "the table's columns and their types: take: {rate: decimal(18,8)}")
       .flatMap(ReadSchema.read)
-    guard let input else { return StepOutcome() }
+    let cache = section["cache"].map { CacheChecker(item: $0).check() } ?? CachePolicy.none
+    let capacity = section["capacity"].map { $0.integer(in: 1...256) } ?? Int64(LookupSpec.capacityDefault)
+    guard let input else {
+      _ = tableItem.flatMap { TableChecker(item: $0, base: base, keyNames: nil).check(notes: &notes) }
+      return StepOutcome()
+    }
     let key = on.flatMap { readKey($0, input) }
+    let tableChecker = tableItem.map {
+      TableChecker(item: $0, base: base, keyNames: key?.map { input.schema[$0.stream].name })
+    }
+    let table = tableChecker?.check(notes: &notes)
     let validity = readValidity(section["as_of"], input)
     guard let take else { return StepOutcome(ports: ports) }
     let (items, stream) = columns(take, input, givesNulls: missing == .null)
     var outcome = StepOutcome(stream: stream, ports: ports)
     guard let key, let validity, let missing, take.opaque.isEmpty,
-      let layout = layout(take, key, validity, input, section, givesNulls: missing == .null), let table
+      let columns = tableColumns(take, key, validity, input, section)
     else { return outcome }
+    let check = tableChecker.map { $0.condition(over: columns.schema) } ?? .some(nil)
+    let places = tableChecker.map { $0.checkPlaces(columns.schema.fields.dropFirst(key.count).map(\.name)) } ?? true
+    guard let check, let table, let cache, let capacity, places else { return outcome }
+    let layout = TableLayout(
+      schema: columns.schema, key: Array(0..<key.count), validity: columns.validity, taken: columns.taken,
+      givesNulls: missing == .null, check: check)
     let spec = LookupSpec(
       key: key.map(\.stream), asOf: validity.asOf, layout: layout, items: items, missing: missing,
-      outputSchema: stream.schema)
+      outputSchema: stream.schema, cache: cache, capacity: Int(capacity))
     outcome.operation = .lookup(spec, table)
     return outcome
   }
@@ -127,10 +141,16 @@ struct LookupChecker {
 
   // MARK: The table's columns
 
-  private func layout(
-    _ take: ReadSchema, _ key: [KeyColumn], _ validity: Validity, _ input: StreamShape, _ section: Section,
-    givesNulls: Bool
-  ) -> TableLayout? {
+  private struct TableColumns {
+    let schema: Schema
+    let validity: TableLayout.Validity?
+    let taken: [Int]
+  }
+
+  /// The key, the bounds of versions, and what is taken.
+  private func tableColumns(
+    _ take: ReadSchema, _ key: [KeyColumn], _ validity: Validity, _ input: StreamShape, _ section: Section
+  ) -> TableColumns? {
     var fields = key.map { Field($0.table, input.schema[$0.stream].type, nullable: false) }
     var isFaulty = false
     var bounds: TableLayout.Validity?
@@ -161,9 +181,7 @@ struct LookupChecker {
         isFaulty = true
       }
     }
-    guard !isFaulty else { return nil }
-    return TableLayout(
-      schema: Schema(fields), key: Array(0..<key.count), validity: bounds, taken: taken, givesNulls: givesNulls)
+    return isFaulty ? nil : TableColumns(schema: Schema(fields), validity: bounds, taken: taken)
   }
 
   /// The input's columns, those that are taken under the same name replaced, and behind them the others that are taken.

@@ -16,14 +16,15 @@ struct SinkChecker {
   func check(common: [String] = ConnectorLanguage.sinkKeys, notes: inout [String]) -> Target? {
     let connector = ConnectorLanguage.read(section, among: ConnectorLanguage.sinks, common: common, notes: &notes)
     let delivery = readDelivery(connector)
-    guard let connector, let settings = readConnector(connector), let delivery else { return nil }
+    guard let connector, let settings = readConnector(connector, delivery), let delivery else { return nil }
     return Target(connector: settings, delivery: delivery)
   }
 
-  private func readConnector(_ connector: ConnectorLanguage) -> SinkConnector? {
+  private func readConnector(_ connector: ConnectorLanguage, _ delivery: Delivery?) -> SinkConnector? {
     switch connector.name {
     case "console": return .console
     case "blackhole": return .blackhole
+    case "kafka": return KafkaChecker(section: section, base: base).sink(delivery)
     case "file":
       let format = FormatChecker(section: section, base: base).read(allowed: ["json", "csv", "avro", "raw"])
       let path = section.required("path", "a directory: path: ../out/hourly").flatMap {

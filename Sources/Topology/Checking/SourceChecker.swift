@@ -30,6 +30,7 @@ struct SourceChecker {
       return Outcome()
     }
     var stream = StreamShape(schema: Schema(decoded.fields), opaque: decoded.opaque, hasEventTime: false)
+    let metadata = addMetadata(of: settings, to: &stream)
     let computed = readComputed(over: &stream)
     let time = readEventTime(&stream, isGenerator: isGenerator)
     guard let settings, let format, let policy, let computed, let time, rate != .some(nil) else {
@@ -39,7 +40,7 @@ struct SourceChecker {
       name: name, connector: settings, format: format, decodedSchema: Schema(decoded.fields),
       epochSecondColumns: decoded.epochSecondColumns, computed: computed, outputSchema: stream.schema,
       eventTime: time.column, watermarkDelayMilliseconds: time.delay, idleAfterMilliseconds: time.idleAfter,
-      onError: policy, rate: rate ?? nil)
+      onError: policy, rate: rate ?? nil, metadata: metadata)
     return Outcome(plan: plan, stream: stream)
   }
 
@@ -53,7 +54,8 @@ struct SourceChecker {
   private func readConnector(_ connector: ConnectorLanguage) -> SourceConnector? {
     switch connector.name {
     case "file": readFile()
-    case "generator": GeneratorChecker(section: section).check().map(SourceConnector.generator)
+    case "generator": GeneratorChecker(section: section, base: base).check().map(SourceConnector.generator)
+    case "kafka": KafkaChecker(section: section, base: base).source()
     default: nil
     }
   }
@@ -110,6 +112,20 @@ struct SourceChecker {
           "its type in the reader's schema is none that a column can have", "leave the column out")
       }
     }
+  }
+
+  /// Columns of what a record has beside its value, added behind the decoded ones.
+  private func addMetadata(of connector: SourceConnector?, to stream: inout StreamShape) -> [Field] {
+    guard case .kafka(let spec) = connector, let section = section["message"]?.openSection(expected: "columns") else {
+      return []
+    }
+    for column in spec.metadata where stream.schema.index(of: column.name) != nil {
+      section[column.name]?.keyFault(
+        "`\(Shown.text(column.name))` is a column of the schema already", "give this one another name")
+    }
+    let fields = spec.metadata.map(\.field).filter { stream.schema.index(of: $0.name) == nil }
+    stream.schema = Schema(stream.schema.fields + fields)
+    return fields
   }
 
   /// Expressions over the decoded columns, added behind them.

@@ -20,9 +20,6 @@ struct StepChecker {
 
   func check(notes: inout [String]) -> StepOutcome {
     guard let (kind, item) = draft.operation else { return StepOutcome() }
-    if let substitute = kind.substitute {
-      item.keyFault("`\(kind.rawValue)` is not available in this version of Weir", substitute)
-    }
     switch kind {
     case .filter: return filter(item)
     case .select, .extend: return ProjectChecker(item: item, input: input, keepsColumns: kind == .extend).check()
@@ -31,9 +28,8 @@ struct StepChecker {
     case .join: return JoinChecker(item: item, left: input, right: right).check()
     case .lookup: return LookupChecker(item: item, input: input, base: base).check(notes: &notes)
     case .match: return MatchChecker(item: item, input: input).check()
-    case .rate:
-      _ = item.openSection(expected: "a section")
-      return StepOutcome(ports: passThrough([.rejected]))
+    case .rate: return RateChecker(item: item, input: input, base: base).check()
+    case .invoice: return InvoiceChecker(item: item, input: input, base: base).check()
     }
   }
 

@@ -18,6 +18,7 @@ struct TopologyChecker {
   private var sinks: [SinkPlan] = []
   private var views: [ViewPlan] = []
   private var conflicts = PathConflicts()
+  private var kafka = KafkaConflicts()
   private var notes: [String] = []
 
   /// `file` is absolute.
@@ -39,6 +40,7 @@ struct TopologyChecker {
     let deadLetters = checkDeadLetters(name, checkpoint)
     checkSinks()
     checkViews()
+    if let checkpoint { kafka.check(checkpoint) }
     guard root.faults.isEmpty, let name, let description, let parallelism, let checkpoint, let memory, let restart,
       let deadLetters
     else { return nil }
@@ -127,11 +129,13 @@ struct TopologyChecker {
     }
     let checker = SinkChecker(section: section, base: base)
     guard let target = checker.check(common: ConnectorLanguage.deadLetterKeys, notes: &notes) else { return nil }
-    if case .file(_, .raw) = target.connector {
+    if target.connector.format == .raw {
       section["format"]?.fault("dead letters have more than one column", "write json or csv")
     }
     conflicts.add(target.connector, named: "dead_letters", section["path"])
-    return deadLetters(target)
+    kafka.add(target.connector, named: "dead_letters", section)
+    let shape = StreamShape(schema: DeadLetters.schema, hasEventTime: true)
+    return keyed(target.connector, shape, section).map { deadLetters(.init(connector: $0, delivery: target.delivery)) }
   }
 
   private func deadLetters(_ target: SinkChecker.Target) -> SinkPlan {
@@ -152,29 +156,41 @@ struct TopologyChecker {
       let references = section.required("from", "the step it writes: from: STEP").flatMap(References.read)
       for written in references ?? [] { catalog.check(written) }
       let target = SinkChecker(section: section, base: base).check(notes: &notes)
-      if let target { conflicts.add(target.connector, named: name, section["path"]) }
+      if let target {
+        conflicts.add(target.connector, named: name, section["path"])
+        kafka.add(target.connector, named: name, section)
+      }
       let stream = references.flatMap(catalog.union)
       if let stream, let target { checkFormat(target.connector, stream, section) }
-      guard let references, let target, let stream else { continue }
+      guard let references, let target, let stream, let connector = keyed(target.connector, stream, section) else {
+        continue
+      }
       sinks.append(
         SinkPlan(
-          name: name, inputs: references.map(\.reference), connector: target.connector, schema: stream.schema,
+          name: name, inputs: references.map(\.reference), connector: connector, schema: stream.schema,
           delivery: target.delivery))
     }
   }
 
+  /// A Kafka sink's connector with its key's columns; nil, with a fault, where there are no such columns.
+  private func keyed(_ connector: SinkConnector, _ stream: StreamShape, _ section: Section) -> SinkConnector? {
+    guard case .kafka(var spec) = connector, let item = section["key"] else { return connector }
+    let columns = stream.columns(item)
+    guard columns.isComplete else { return nil }
+    spec.key = columns.indices
+    return .kafka(spec)
+  }
+
   /// `raw` writes the bytes of one column; Avro's fields have names of their own kind.
   private func checkFormat(_ connector: SinkConnector, _ stream: StreamShape, _ section: Section) {
-    if case .file(_, .avro) = connector {
+    if case .avro = connector.format {
       for field in stream.schema.fields where !AvroNames.isName(field.name) {
         section["format"]?.fault(
           "the column `\(Shown.text(field.name))` cannot be an Avro field",
           "`select` it under a name of letters, digits and _, such as \(TopologyChecker.avroName(field.name))")
       }
     }
-    guard case .file(_, .raw) = connector, stream.schema.count != 1 || stream.schema[0].type.layout != .view else {
-      return
-    }
+    guard connector.format == .raw, stream.schema.count != 1 || stream.schema[0].type.layout != .view else { return }
     section["format"]?.fault(
       "raw writes one column of type bytes or string", "write json or csv, or `select` that column")
   }

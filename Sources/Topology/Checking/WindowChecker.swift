@@ -135,7 +135,7 @@ struct WindowChecker {
     return .calendar(unit, timezone: timezone, cycleDay: cycleDay)
   }
 
-  private func readTimezone(_ item: Item) -> WindowSpec.Setting<String>? {
+  func readTimezone(_ item: Item) -> WindowSpec.Setting<String>? {
     guard let scalar = item.scalar("a time zone such as Africa/Casablanca, or a column") else { return nil }
     if let input, let column = input.schema.index(of: scalar.text) {
       if input.schema[column].type == .string { return .column(column) }
@@ -153,7 +153,7 @@ struct WindowChecker {
     return nil
   }
 
-  private func readCycleDay(_ item: Item) -> WindowSpec.Setting<Int>? {
+  func readCycleDay(_ item: Item) -> WindowSpec.Setting<Int>? {
     guard let scalar = item.scalar("a day of the month, 1 to 31, or a column") else { return nil }
     if Int64(scalar.text) != nil { return item.integer(in: 1...31).map { .constant(Int($0)) } }
     guard let input else { return nil }

@@ -16,8 +16,20 @@ struct FlinkLookup {
   private var tableName: String { FlinkText.name("table_\(step.name)") }
 
   func translate() -> FlinkStep.Translation {
+    if let reason = untranslatable {
+      return FlinkStep.Translation(
+        statement: FlinkSQL.comment("step \(step.name): not translated: \(reason)"), isComplete: false)
+    }
     let statements = [tableStatement, "CREATE TEMPORARY VIEW \(FlinkText.name(step.name)) AS\n\(query);"]
     return FlinkStep.Translation(statement: statements.joined(separator: "\n"))
+  }
+
+  private var untranslatable: String? {
+    switch table {
+    case .file: nil
+    case .http: "Flink has no table that is asked over HTTP: name a JDBC table or a connector of your own here"
+    case .postgres: "name the table as a JDBC table of Flink, and join it FOR SYSTEM_TIME AS OF a processing time"
+    }
   }
 
   private var query: String {
@@ -61,6 +73,7 @@ struct FlinkLookup {
     if spec.missing != .port { notes = [] }
     if spec.missing == .fail { notes.append("a row without a counterpart is dropped there, and ends the job here") }
     switch table {
+    case .http, .postgres: return ""
     case .file(let file):
       notes.append("Flink reads the file once and joins it as a stream; here it is read anew when it changes")
       if case .csv(let csv) = file.format, csv.header {

@@ -106,7 +106,7 @@ struct FlinkSQL {
     switch step.operation {
     case .aggregate(let spec): return spec.window == .none
     case .filter, .project, .deduplicate, .lookup: return step.inputs.contains(where: isRunning)
-    case .join, .match: return false
+    case .join, .match, .rate, .invoice: return false
     }
   }
 
@@ -125,6 +125,9 @@ struct FlinkSQL {
     case .file(let path, let format):
       options = [("connector", "filesystem"), ("path", path)] + FlinkSource.options(format, onError: nil)
       if case .csv(let csv) = format, csv.header { notes.append("Flink writes no header line") }
+    case .kafka(let spec):
+      options = FlinkKafka.options(spec, sink.schema, job: plan.name) + FlinkSource.options(spec.format, onError: nil)
+      notes += FlinkKafka.notes(spec.cluster)
     case .console: options = [("connector", "print")]
     case .blackhole: options = [("connector", "blackhole")]
     }
@@ -149,9 +152,11 @@ struct FlinkSource {
     var columns = source.decodedSchema.fields.map {
       "  \(FlinkText.name($0.name)) \(FlinkText.type($0.type))\($0.nullable ? "" : " NOT NULL")"
     }
+    if case .kafka(let spec) = source.connector { columns += FlinkKafka.columns(spec, &notes) }
+    let read = Schema(source.decodedSchema.fields + source.metadata)
     for (index, expression) in source.computed.enumerated() {
-      let name = source.outputSchema[source.decodedSchema.count + index].name
-      let translated = FlinkText.scalar(expression.text, schema: source.decodedSchema)
+      let name = source.outputSchema[read.count + index].name
+      let translated = FlinkText.scalar(expression.text, schema: read)
       notes += translated.notes
       columns.append("  \(FlinkText.name(name)) AS \(translated.sql)")
     }
@@ -190,6 +195,9 @@ struct FlinkSource {
     case .generator:
       path = "/tmp/usage"
       notes.append("Flink has no usage generator: write its records with `weir generate --output /tmp/usage`")
+    case .kafka(let spec):
+      notes += FlinkKafka.notes(spec.cluster)
+      return FlinkKafka.options(spec, source: source.name) + FlinkSource.options(source.format, onError: source.onError)
     }
     return [("connector", "filesystem"), ("path", path)] + FlinkSource.options(source.format, onError: source.onError)
   }

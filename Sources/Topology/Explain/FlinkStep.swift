@@ -26,6 +26,14 @@ struct FlinkStep {
     case .join(let spec): return join(spec)
     case .lookup(let spec, let table):
       return FlinkLookup(step: step, spec: spec, table: table, input: input, hasTime: hasTime).translate()
+    case .rate:
+      return untranslated(
+        "rating counts free units and tiers row by row, for which Flink SQL has no operation: keep it in Weir, or write a process function"
+      )
+    case .invoice:
+      return untranslated(
+        "Flink's windows follow no account's billing cycle, and its invoices would have to be written out as SQL: keep it in Weir"
+      )
     case .match(let spec):
       return untranslated(
         "Flink's MATCH_RECOGNIZE has neither prev nor all of the after-match modes: write it by hand for the pattern (\(spec.patternText))"
@@ -80,6 +88,7 @@ struct FlinkStep {
       guard let step = plan.steps.first(where: { $0.name == input.producer }) else { return false }
       if case .aggregate(let spec) = step.operation { return spec.window != .none }
       if case .match = step.operation { return true }
+      if case .invoice = step.operation { return true }
       return hasTime(step.inputs, plan)
     }
   }

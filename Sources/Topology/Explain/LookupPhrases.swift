@@ -7,7 +7,35 @@ extension TableConnector {
   var phrase: String {
     switch self {
     case .file(let spec): "file \(Shown.text(spec.path)) (\(spec.format.name)), in memory"
+    case .postgres(let spec): "postgres, \(Shown.text(spec.source.phrase))"
+    case .http(let spec): "http \(Shown.text(spec.url.text))"
     }
+  }
+}
+
+extension PostgresTableSpec.Source {
+  /// What is asked; the connection is not shown, which may hold a password.
+  var phrase: String {
+    switch self {
+    case .table(let name): "table \(name)"
+    case .query(let text): "query \(text)"
+    }
+  }
+}
+
+extension TableConnector {
+  /// What is kept of a table that is asked; nil for one in memory.
+  func cachePhrase(_ spec: LookupSpec) -> String? {
+    if case .file = self { return nil }
+    let cache = spec.cache
+    let requests = "\(spec.capacity) requests at once"
+    if cache.maxRows == 0 { return "none, \(requests)" }
+    var parts = ["\(cache.maxRows) rows"]
+    if let life = cache.expireAfterWriteMilliseconds { parts.append("for \(Durations.format(life))") }
+    if let life = cache.expireAfterAccessMilliseconds { parts.append("unless unused for \(Durations.format(life))") }
+    if let stale = cache.serveStaleMilliseconds { parts.append("stale for \(Durations.format(stale)) more") }
+    if !cache.cachesMissing { parts.append("but not what is missing") }
+    return (parts + [requests]).joined(separator: ", ")
   }
 }
 

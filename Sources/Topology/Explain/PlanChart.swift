@@ -54,6 +54,8 @@ struct PlanChart {
         "\(Durations.format(spec.lowerMilliseconds)) to \(Durations.format(spec.upperMilliseconds))",
       ]
     case .lookup(_, let table): ["lookup", table.phrase]
+    case .rate(let spec): ["rate by \(spec.catalog.name)", "cycle: \(spec.cyclePhrase)"]
+    case .invoice(let spec): ["invoice by \(spec.catalog.name)"]
     case .match(let spec):
       ["match \(spec.patternText)"] + (spec.withinMilliseconds.map { ["within \(Durations.format($0))"] } ?? [])
     }

@@ -45,6 +45,8 @@ extension StepPlan {
     case .join: "join"
     case .match: "match"
     case .lookup: "lookup"
+    case .rate: "rate"
+    case .invoice: "invoice"
     }
   }
 
@@ -61,6 +63,8 @@ extension StepPlan {
     case .aggregate(let spec): exchange(spec.key, inputSchema)
     case .join(let spec): exchange(spec.leftKey, inputSchema)
     case .match(let spec): exchange(spec.key, inputSchema)
+    case .rate(let spec): exchange(spec.key, inputSchema)
+    case .invoice(let spec): exchange(spec.key, inputSchema)
     }
   }
 
@@ -101,7 +105,8 @@ extension LogicalPlan {
     if !readers.isEmpty { return .readers(readers) }
     switch port {
     case .late, .missing: return .deadLetters
-    case .rejected, .duplicates, .timedOut: return .counted
+    case .rejected: return step.rejectsToDeadLetters ? .deadLetters : .counted
+    case .duplicates, .timedOut: return .counted
     }
   }
 
@@ -181,6 +186,7 @@ extension SourceConnector {
     switch self {
     case .file: "file"
     case .generator: "generator"
+    case .kafka: "kafka"
     }
   }
 
@@ -189,6 +195,8 @@ extension SourceConnector {
     case .file(let spec): "file \(spec.path)\(spec.isOnePartition ? ", as one partition in the order of names" : "")"
     case .generator(let spec):
       "generator of usage, \(spec.rows.map { "\($0) records" } ?? "without end"), \(spec.accounts) accounts, seed \(spec.seed)"
+    case .kafka(let spec):
+      "kafka \(spec.topics.phrase) at \(spec.cluster), from \(spec.start.phrase)\(spec.isBounded ? " to the end there is" : "")"
     }
   }
 }
@@ -197,6 +205,7 @@ extension SinkConnector {
   var name: String {
     switch self {
     case .file: "file"
+    case .kafka: "kafka"
     case .console: "console"
     case .blackhole: "blackhole"
     }
@@ -205,7 +214,29 @@ extension SinkConnector {
   var phrase: String {
     switch self {
     case .file(let path, let format): "file \(path), \(format.name)"
+    case .kafka(let spec):
+      "kafka \(spec.topic) at \(spec.cluster), \(spec.format.name)\(spec.isTransactional ? ", in the job's transactions" : "")"
     case .console, .blackhole: name
+    }
+  }
+}
+
+extension KafkaSourceSpec.Topics {
+  var phrase: String {
+    switch self {
+    case .named(let names): names.joined(separator: ", ")
+    case .pattern(let pattern): "topics like \(pattern)"
+    }
+  }
+}
+
+extension KafkaSourceSpec.Start {
+  var phrase: String {
+    switch self {
+    case .earliest: "the earliest record"
+    case .latest: "the latest record"
+    case .committed: "the group's offsets"
+    case .timestamp(let time): CivilTime.formatTimestamp(time)
     }
   }
 }

@@ -63,7 +63,10 @@ struct PlanObject {
 
   private func source(_ source: SourcePlan) -> JSONText {
     let computed = source.computed.enumerated().map { index, expression in
-      (source.outputSchema[source.decodedSchema.count + index].name, JSONText.string(expression.text))
+      (
+        source.outputSchema[source.decodedSchema.count + source.metadata.count + index].name,
+        JSONText.string(expression.text)
+      )
     }
     return .object([
       ("name", .string(source.name)),
@@ -98,8 +101,29 @@ struct PlanObject {
             ("late", .number(spec.late)), ("spikes", .number(spec.spikes)),
           ])
         ),
+        ("frauds_per_day", .integer(Int64(spec.fraudCasesPerDay))),
+        ("truth", spec.truthPath.map(JSONText.string) ?? .null),
       ])
+    case .kafka(let spec): kafka(spec)
     }
+  }
+
+  /// Without the properties' values, one of which may be secret.
+  private func kafka(_ spec: KafkaSourceSpec) -> JSONText {
+    .object([
+      ("topics", .string(spec.topics.phrase)), ("bootstrap", .string(spec.cluster.bootstrap)),
+      ("group", .string(spec.group ?? plan.name)), ("start", .string(spec.start.phrase)),
+      ("bounded", .flag(spec.isBounded)), ("discover_ms", .integer(spec.discoveryMilliseconds)),
+      ("properties", .array(spec.cluster.properties.keys.sorted().map(JSONText.string))),
+    ])
+  }
+
+  private func kafka(_ spec: KafkaSinkSpec, _ schema: Schema) -> [(String, JSONText)] {
+    [
+      ("topic", .string(spec.topic)), ("bootstrap", .string(spec.cluster.bootstrap)), ("format", format(spec.format)),
+      ("key", names(spec.key, schema)),
+      ("properties", .array(spec.cluster.properties.keys.sorted().map(JSONText.string))),
+    ]
   }
 
   private func format(_ format: Format) -> JSONText {
@@ -129,6 +153,8 @@ struct PlanObject {
     var settings: [(String, JSONText)] = []
     if case .file(let path, let fileFormat) = sink.connector {
       settings = [("path", .string(path)), ("format", format(fileFormat))]
+    } else if case .kafka(let spec) = sink.connector {
+      settings = kafka(spec, sink.schema)
     }
     return .object([
       ("name", .string(sink.name)),
@@ -212,7 +238,57 @@ struct PlanObject {
       ]
     case .match(let spec): return match(spec, step.inputSchema)
     case .lookup(let spec, let table): return lookup(spec, table, step.inputSchema)
+    case .rate(let spec): return rate(spec)
+    case .invoice(let spec): return invoice(spec)
     }
+  }
+
+  private func invoice(_ spec: InvoiceSpec) -> [(String, JSONText)] {
+    let rules = spec.catalog.invoices
+    return [
+      ("key", names(spec.key, spec.inputSchema)),
+      ("catalog", .string(spec.catalogPath)),
+      ("catalog_name", .string(spec.catalog.name)),
+      ("columns", .object(spec.mapping.map { ($0.setting, .string($0.value)) })),
+      ("close_after_ms", .integer(spec.closeAfterMilliseconds)),
+      ("discounts_at_most", .string(Numbers.percent(rules.capTenThousandths))),
+      ("discounts", .object(rules.discounts.map { ($0.name, .string($0.phrase)) })),
+      (
+        "vat",
+        .array(
+          rules.vat.map { rate in
+            .object([
+              ("country", rate.country.map { .string($0) } ?? .null),
+              ("percent", .string(Numbers.percent(rate.percent))),
+            ])
+          })
+      ),
+      ("fees", .object(rules.fees.map { ($0.name, .string($0.phrase)) })),
+    ]
+  }
+
+  private func rate(_ spec: RateSpec) -> [(String, JSONText)] {
+    let window = WindowSpec.calendar(spec.period, timezone: spec.timezone, cycleDay: spec.cycleDay)
+    return [
+      ("key", names(spec.key, spec.inputSchema)),
+      ("catalog", .string(spec.catalogPath)),
+      ("catalog_name", .string(spec.catalog.name)),
+      ("currency", .string(spec.catalog.currency)),
+      ("columns", .object(spec.mapping.map { ($0.setting, .string($0.value)) })),
+      ("cycle", self.window(window, spec.inputSchema)),
+      ("close_after_ms", .integer(spec.closeAfterMilliseconds)),
+      (
+        "tariffs",
+        .array(
+          spec.catalog.tariffs.map { tariff in
+            .object([
+              ("plan", .string(tariff.plan)), ("service", .string(tariff.service)),
+              ("version", .string(tariff.version)), ("terms", .string(tariff.phrase)),
+            ])
+          })
+      ),
+      ("modifiers", .array(spec.catalog.modifiers.map { .string($0.label) })),
+    ]
   }
 
   private func match(_ spec: MatchSpec, _ schema: Schema) -> [(String, JSONText)] {
@@ -237,14 +313,44 @@ struct PlanObject {
       ("valid_from", layout.validity.map { .string(layout.schema[$0.from].name) } ?? .null),
       ("valid_to", layout.validity.map { .string(layout.schema[$0.to].name) } ?? .null),
       ("take", names(layout.taken, layout.schema)),
+      ("check", layout.check.map { .string($0.text) } ?? .null),
+      ("cache", isAsked(table) ? cache(spec.cache) : .null),
+      ("capacity", isAsked(table) ? .integer(Int64(spec.capacity)) : .null),
       ("missing", .string(spec.missing.rawValue)),
     ]
+  }
+
+  private func isAsked(_ table: TableConnector) -> Bool { if case .file = table { false } else { true } }
+
+  private func cache(_ cache: CachePolicy) -> JSONText {
+    .object([
+      ("max_rows", .integer(Int64(cache.maxRows))),
+      ("expire_after_write_ms", optional(cache.expireAfterWriteMilliseconds)),
+      ("expire_after_access_ms", optional(cache.expireAfterAccessMilliseconds)),
+      ("serve_stale_ms", optional(cache.serveStaleMilliseconds)), ("cache_missing", .flag(cache.cachesMissing)),
+    ])
   }
 
   private func table(_ table: TableConnector) -> JSONText {
     switch table {
     case .file(let spec):
       .object([("connector", .string("file")), ("path", .string(spec.path)), ("format", format(spec.format))])
+    case .postgres(let spec):
+      .object([
+        ("connector", .string("postgres")), ("source", .string(spec.source.phrase)),
+        ("timeout_ms", .integer(spec.timeoutMilliseconds)), ("attempts", .integer(Int64(spec.retry.attempts))),
+        ("backoff_ms", .integer(spec.retry.backoffMilliseconds)),
+        ("breaker_failures", .integer(Int64(spec.breaker.failures))),
+        ("breaker_pause_ms", .integer(spec.breaker.pauseMilliseconds)),
+      ])
+    case .http(let spec):
+      .object([
+        ("connector", .string("http")), ("url", .string(spec.url.text)),
+        ("headers", .array(spec.headers.map { .string($0.name) })), ("timeout_ms", .integer(spec.timeoutMilliseconds)),
+        ("attempts", .integer(Int64(spec.retry.attempts))), ("backoff_ms", .integer(spec.retry.backoffMilliseconds)),
+        ("breaker_failures", .integer(Int64(spec.breaker.failures))),
+        ("breaker_pause_ms", .integer(spec.breaker.pauseMilliseconds)),
+      ])
     }
   }
 

@@ -101,7 +101,46 @@ struct PlanText {
       ]
     case .match(let spec): return match(name, spec, step.inputSchema)
     case .lookup(let spec, let table): return lookup(name, spec, table, step.inputSchema)
+    case .rate(let spec): return rate(name, spec)
+    case .invoice(let spec): return invoice(name, spec)
     }
+  }
+
+  private func invoice(_ name: String, _ spec: InvoiceSpec) -> [String] {
+    let rules = spec.catalog.invoices
+    var lines = [
+      line(name, "by (\(spec.key.map { spec.inputSchema[$0].name }.joined(separator: ", "))), when a cycle has closed"),
+      line("catalog", "\(spec.catalog.name), \(spec.catalogPath)"),
+    ]
+    if spec.closeAfterMilliseconds > 0 {
+      lines.append(line("closes", "\(Durations.format(spec.closeAfterMilliseconds)) after its end"))
+    }
+    lines += spec.mapping.map { line("takes", "\($0.setting) = \($0.value)") }
+    if !rules.discounts.isEmpty {
+      lines.append(line("discounts", "together at most \(Numbers.percent(rules.capTenThousandths))"))
+    }
+    lines += rules.discounts.map { line("discount", "\($0.name): \($0.phrase)") }
+    lines += rules.vat.map { line("vat", "\($0.country ?? "others") \(Numbers.percent($0.percent))") }
+    lines += rules.fees.map { line("fee", "\($0.name): \($0.phrase)") }
+    return lines
+  }
+
+  private func rate(_ name: String, _ spec: RateSpec) -> [String] {
+    let catalog = spec.catalog
+    var lines = [
+      line(
+        name,
+        "by (\(spec.key.map { spec.inputSchema[$0].name }.joined(separator: ", "))), tariffs in \(catalog.currency)"),
+      line("catalog", "\(catalog.name), \(spec.catalogPath)"),
+      line("cycle", spec.cyclePhrase),
+    ]
+    if spec.closeAfterMilliseconds > 0 {
+      lines.append(line("closes", "\(Durations.format(spec.closeAfterMilliseconds)) after its end"))
+    }
+    lines += spec.mapping.map { line("takes", "\($0.setting) = \($0.value)") }
+    lines += catalog.tariffs.map { line("tariff", "\($0.plan)/\($0.service) from \($0.version): \($0.phrase)") }
+    lines += catalog.modifiers.map { line("modifier", $0.label) }
+    return lines
   }
 
   private func match(_ name: String, _ spec: MatchSpec, _ schema: Schema) -> [String] {
@@ -121,6 +160,8 @@ struct PlanText {
     var lines = [line(name, "in \(table.phrase)"), line("on", spec.keyPairs(schema).joined(separator: ", "))]
     if let versions = spec.versionsPhrase(schema) { lines.append(line("as of", versions)) }
     lines.append(line("take", spec.layout.taken.map { "\(spec.layout.schema[$0].name)" }.joined(separator: ", ")))
+    if let check = spec.layout.check { lines.append(line("check", Shown.text(check.text, longest: 4000))) }
+    if let cache = table.cachePhrase(spec) { lines.append(line("cache", cache)) }
     lines.append(line("missing", spec.missing.rawValue))
     return lines
   }
@@ -156,7 +197,7 @@ struct PlanText {
 
   private func delivery(_ sink: SinkPlan) -> String {
     switch sink.connector {
-    case .file: sink.delivery.rawValue
+    case .file, .kafka: sink.delivery.rawValue
     case .console: "\(sink.delivery.rawValue), what came after the last checkpoint once more after a crash"
     case .blackhole: "none, rows are counted"
     }

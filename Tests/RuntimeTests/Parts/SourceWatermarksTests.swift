@@ -70,6 +70,17 @@ import Testing
     #expect(silences.map(\.1) == [49, 99, 99])
   }
 
+  @Test func aPartitionThatStillHasRowsToGive_isNotSilent() {
+    var watermarks = SourceWatermarks(delayMilliseconds: 0, idleAfterMilliseconds: 1000)
+    watermarks.know(2, now: 0)
+    _ = observe(&watermarks, [50], partition: 0, now: 0)
+    _ = observe(&watermarks, [100], partition: 1, now: 4500)
+    #expect(!watermarks.noteSilence(now: 5000, atEnd: [false, true]) && watermarks.current == 49)
+    // Its silence is counted from when it had nothing more.
+    #expect(!watermarks.noteSilence(now: 5499, atEnd: [true, false]) && watermarks.current == 49)
+    #expect(!watermarks.noteSilence(now: 6000, atEnd: [true, false]) && watermarks.current == 99)
+  }
+
   @Test func anIdlePartitionsOwnWatermarkRisesWithTheStreams() {
     var watermarks = SourceWatermarks(delayMilliseconds: 0, idleAfterMilliseconds: 1000)
     watermarks.know(2, now: 0)

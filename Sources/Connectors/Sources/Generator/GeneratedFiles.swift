@@ -41,6 +41,44 @@ package func writeGenerated(
   return writer.counts
 }
 
+/// Writes the cases of fraud that generated records hold whole to a file, one JSON object a line; what was there is replaced.
+package func writeTruth(of spec: GeneratorSpec, to path: String, place: String) throws(ConnectorError) {
+  if let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex {
+    try OutputDirectory(path: String(path[..<slash]), place: place).create()
+  }
+  let file = try FileOutput(replacing: path, place: place)
+  var buffer = ByteBuffer()
+  for fraud in plantedFrauds(spec) {
+    Array("\(fraud.text)\n".utf8).withUnsafeBufferPointer { buffer.append($0) }
+  }
+  try file.write(buffer.bytes)
+}
+
+/// Writes the table of `spec.accounts` accounts to a file, or where `path` is nil to standard output.
+/// - Returns: How many rows it has.
+package func writeGeneratedAccounts(
+  _ spec: GeneratorSpec, to path: String?, format: Format
+) throws(ConnectorError) -> Int {
+  let accounts = GeneratedAccounts(spec, format: format)
+  let place = "generate"
+  let file =
+    if let path {
+      try FileOutput(replacing: try targets(path, rows: 1, format: format, files: 1, place: place)[0], place: place)
+    } else {
+      FileOutput(descriptor: 1, path: "standard output", place: place)
+    }
+  let output = GeneratedOutput(file, compression: path.flatMap { Compression(ofFile: $0) })
+  try output.write(accounts.header)
+  var rows = 0
+  for number in 1...UInt64(max(1, spec.accounts)) {
+    let lines = accounts.lines(ofAccount: number)
+    rows += lines.utf8.count { $0 == UInt8(ascii: "\n") }
+    try output.write(lines)
+  }
+  try output.finish()
+  return rows
+}
+
 private func boundedRows(_ spec: GeneratorSpec) throws(ConnectorError) -> Int64 {
   guard let rows = spec.rows, rows >= 0 else {
     throw ConnectorError("generate: how many records to write is not said — give a number of rows")
@@ -85,6 +123,12 @@ private final class GeneratedOutput {
     guard let deflater else { return try file.write(bytes) }
     deflater.deflate(bytes, into: &packed)
     try flush()
+  }
+
+  func write(_ text: String) throws(ConnectorError) {
+    var buffer = ByteBuffer(capacity: text.utf8.count)
+    Array(text.utf8).withUnsafeBufferPointer { buffer.append($0) }
+    try write(buffer.bytes)
   }
 
   func finish() throws(ConnectorError) {

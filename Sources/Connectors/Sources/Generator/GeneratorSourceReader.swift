@@ -28,7 +28,9 @@ package final class GeneratorSourceReader: SourceReader, @unchecked Sendable {
   }
 
   package func open() throws(ConnectorError) {
-    if generator == nil { generator = UsageGenerator(spec, format: format) }
+    guard generator == nil else { return }
+    if let path = spec.truthPath { try writeTruth(of: spec, to: path, place: "sources.\(source).truth") }
+    generator = UsageGenerator(spec, format: format)
   }
 
   package var partitions: [SourcePartition] { [partition] }

@@ -10,6 +10,8 @@ package struct GeneratedCounts: Hashable, Sendable {
   package var late: Int64 = 0
   /// Records of spikes.
   package var spikes: Int64 = 0
+  /// Records of planted frauds.
+  package var frauds: Int64 = 0
   package init() {}
 }
 
@@ -94,8 +96,13 @@ final class UsageGenerator {
       return end
     }
     var record = UsageRecord()
-    let isSpike = model.fill(&record, index: index, place: place, spike: model.spike(at: place), &random)
-    counts.spikes += isSpike ? 1 : 0
+    if let (phase, threshold) = model.fraudPhase(ofRecord: index, at: place), random.next() < threshold {
+      model.fill(&record, index: index, place: place, fraud: phase, &random)
+      counts.frauds += 1
+    } else {
+      let isSpike = model.fill(&record, index: index, place: place, spike: model.spike(at: place), &random)
+      counts.spikes += isSpike ? 1 : 0
+    }
     var missing = UsageEncoder.Missing()
     var isCorrupt = false
     if kind < lateThreshold && kind >= duplicateThreshold {

@@ -24,12 +24,16 @@ struct UsageModel {
   private static let sharedPremium = UsageCountry.NumberRange(979, 9)
   private static let noCountry = -1
 
-  private let seed: UInt64
-  private let accounts: UInt64
-  private let start: EventTime
+  let seed: UInt64
+  let accounts: UInt64
+  let start: EventTime
+  /// Nil where no fraud is planted.
+  let frauds: FraudModel?
+  /// The case of the slot that was last asked about.
+  var currentFraud: (slot: Int64, fraud: FraudCase, choice: UInt64)?
   private var clock: UsageClock
-  private let countries = UsageCountry.all
-  private let homes = UsageCountry.homes
+  let countries = UsageCountry.all
+  let homes = UsageCountry.homes
   private let popularity: PopularityTable
   private let voiceSeconds = LogNormalTable(median: 85, sigma: 1.1)
   private let dataMegabytes = LogNormalTable(median: 4, sigma: 1.6)
@@ -43,6 +47,9 @@ struct UsageModel {
     let count = max(1, spec.accounts)
     accounts = UInt64(count)
     start = spec.start
+    frauds =
+      spec.fraudCasesPerDay > 0
+      ? FraudModel(seed: GeneratorRandom.mix(spec.seed), casesPerDay: spec.fraudCasesPerDay) : nil
     clock = UsageClock(start: spec.start, recordsPerEventSecond: max(spec.recordsPerEventSecond, 1e-6))
     popularity = PopularityTable(count: count)
     accountStep = UsageModel.coprime(to: accounts)
@@ -60,9 +67,14 @@ struct UsageModel {
   }
 
   /// The account of popularity `rank`, from 1.
-  @inline(__always) private func account(ofRank rank: UInt64) -> UInt64 { rank &* accountStep % accounts + 1 }
+  @inline(__always) func account(ofRank rank: UInt64) -> UInt64 { rank &* accountStep % accounts + 1 }
 
-  @inline(__always) private func hash(_ first: UInt64, _ second: UInt64) -> UInt64 {
+  /// ISO 3166 code of the country in which an account is at home.
+  func homeCountry(ofAccount account: UInt64) -> String { countries[home(hash(1, account))].code.description }
+
+  @inline(__always) private func home(_ traits: UInt64) -> Int { Int(homes[Int(truncatingIfNeeded: traits >> 58)]) }
+
+  @inline(__always) func hash(_ first: UInt64, _ second: UInt64) -> UInt64 {
     GeneratorRandom.mix(seed ^ GeneratorRandom.mix(first &* 0x9E37_79B9 &+ second))
   }
 
@@ -113,7 +125,7 @@ struct UsageModel {
     let lines: UInt64 = traits & 7 == 0 ? 3 : traits & 7 < 3 ? 2 : 1
     let draw = random.next()
     let line = GeneratorRandom.scale(draw, lines)
-    record.home = Int(homes[Int(truncatingIfNeeded: traits >> 58)])
+    record.home = home(traits)
     record.msisdn = countries[record.home].mobile.number((account &* 4 &+ line) &* 38_196_601)
     let trip = hash(2 &+ UInt64(bitPattern: record.startedAt / 432_000_000) &* 8, account)
     record.isRoaming = trip & 0xFFFF < 2621
