@@ -41,8 +41,8 @@ package final class CheckpointStorage {
     let path = directory + "/lock"
     lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard lock >= 0 else { throw CheckpointStorage.error(path, "cannot be opened") }
+    // `deinit` closes it.
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
       throw CheckpointError(
         "\(directory): another process runs this topology — stop it, or give this one another name or checkpoint.directory"
       )

@@ -73,7 +73,7 @@ package final class RunnerService: Sendable {
         address: .hostname(settings.host, port: settings.port), serverName: "weir", backlog: 1024,
         availableConnectionsDelegate: MaximumAvailableConnections(RunnerService.maxConnections, logger: logger)),
       onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) }, logger: logger)
-    defer { api.readers.shutDown() }
+    defer { api.shutDown() }
     // Ended in the reverse order, one after another: the server waits for its clients, whose streams the bell ends.
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(

@@ -3,40 +3,6 @@ import Testing
 
 /// The runner as its users have it: a process that is killed, stopped and asked by other processes.
 @Suite(.serialized) struct RunnerTests {
-  /// A runner that works, and what it is asked with.
-  private struct Started {
-    let process: WeirProcess.Running
-    let address: String
-
-    func weir(_ arguments: [String]) throws -> WeirProcess.Result {
-      try WeirProcess.run(arguments, environment: ["WEIR_RUNNER": address])
-    }
-
-    /// Waits until what `weir status` says of a topology is so.
-    func wait(_ name: String, until isSo: ([String: Any]) -> Bool) throws -> [String: Any] {
-      let deadline = Date().addingTimeInterval(60)
-      while true {
-        let result = try weir(["status", name, "--json"])
-        let topology = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any] ?? [:]
-        if isSo(topology) { return topology }
-        try #require(Date() < deadline, "\(result.output.prefix(300))")
-      }
-    }
-  }
-
-  private func start(_ folder: TestFolder) throws -> Started {
-    let process = try WeirProcess.start([
-      "runner", "--directory", folder.path + "/runner", "--port", "0", "--insecure-no-auth",
-    ])
-    while true {
-      if let line = process.errorsSoFar.split(separator: "\n").first(where: { $0.hasPrefix("weir: runner at ") }) {
-        return Started(process: process, address: String(line.dropFirst("weir: runner at ".count)))
-      }
-      try #require(process.process.isRunning, "\(process.errorsSoFar)")
-      sched_yield()
-    }
-  }
-
   private func topology(_ name: String, rate: Int = 5_000) -> String {
     """
     weir: 1
@@ -66,7 +32,7 @@ import Testing
 
   @Test func whatRan_runsAgainAfterAKill_andNoRowIsLostOrDoubled() throws {
     let folder = try TestFolder()
-    var runner = try start(folder)
+    var runner = try RunnerProcess.start(folder)
     for name in ["one", "two", "three"] {
       let file = try folder.write("\(name).yaml", topology(name))
       let submitted = try runner.weir(["submit", file])
@@ -77,9 +43,8 @@ import Testing
       for name in ["one", "two"] {
         _ = try runner.wait(name) { records($0) > 6_000 * (round + 1) && $0["state"] as? String == "running" }
       }
-      kill(runner.process.process.processIdentifier, SIGKILL)
-      _ = runner.process.wait()
-      runner = try start(folder)
+      _ = runner.end(SIGKILL)
+      runner = try RunnerProcess.start(folder)
     }
     let list = try runner.weir(["list", "--json"])
     let topologies = try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [String: Any] ?? [:]
@@ -91,14 +56,13 @@ import Testing
     let rows = folder.rows(in: "out-one")
     let keys = rows.map { $0.replacing(/,"records":.*/, with: "") }
     #expect(rows.count > 50 && Set(keys).count == keys.count)
-    kill(runner.process.process.processIdentifier, SIGTERM)
-    let result = runner.process.wait()
+    let result = runner.end(SIGTERM)
     #expect(result.status == 0, "\(result.errors)")
   }
 
   @Test func aTopologyThatCrashesInALoop_leavesTheOthersAlone() throws {
     let folder = try TestFolder()
-    let runner = try start(folder)
+    let runner = try RunnerProcess.start(folder)
     for name in ["one", "two"] {
       _ = try runner.weir(["submit", try folder.write("\(name).yaml", topology(name))])
     }
@@ -108,7 +72,7 @@ import Testing
     _ = try runner.weir(["submit", try folder.write("looping.yaml", looping)])
     _ = try runner.wait("looping") { records($0) > 0 }
     let directory = folder.url.appendingPathComponent("checkpoints/looping")
-    try FileManager.default.removeItem(at: directory)
+    try FileManager.default.moveItem(at: directory, to: folder.url.appendingPathComponent("away"))
     try Data().write(to: directory)
     _ = try runner.wait("looping") { ["failed", "quarantined", "restarting"].contains($0["state"] as? String ?? "") }
     for name in ["one", "two"] {
@@ -116,13 +80,12 @@ import Testing
       let after = try runner.wait(name) { records($0) > records(before) + 5_000 }
       #expect(after["restarts"] as? Int == 0)
     }
-    kill(runner.process.process.processIdentifier, SIGTERM)
-    #expect(runner.process.wait().status == 0)
+    #expect(runner.end(SIGTERM).status == 0)
   }
 
   @Test func faultsOfASubmittedTopology_areThoseThatValidateGives() throws {
     let folder = try TestFolder()
-    let runner = try start(folder)
+    let runner = try RunnerProcess.start(folder)
     let faulty = topology("one").replacing("count(*)", with: "count(nothing)").replacing("kind: usage", with: "kind: x")
     let file = try folder.write("faulty.yaml", faulty)
     let submitted = try runner.weir(["submit", file])
@@ -136,8 +99,7 @@ import Testing
       "runner", "--directory", folder.path + "/runner", "--port", "0", "--insecure-no-auth",
     ])
     #expect(second.status == 1 && second.errors.contains("another runner"))
-    kill(runner.process.process.processIdentifier, SIGINT)
-    #expect(runner.process.wait().status == 0)
+    #expect(runner.end(SIGINT).status == 0)
   }
 
   @Test func withoutTokens_itListensOnLoopbackOnly() throws {

@@ -43,4 +43,10 @@ import Testing
     #expect(status == 0, "\(output)")
     #expect(output.contains("30,000 CSV records in 30 files"), "\(output)")
   }
+
+  @Test func schemathesisFindsNoAnswerThatIsA5xxOrNotInTheDocument() throws {
+    let (status, output) = try ScriptTests.run("scripts/fuzz-api", ["--examples", "10"])
+    #expect(status == 0, "\(output.suffix(4000))")
+    #expect(output.matches(of: /Tested: +[0-9]+/).count == 2, "\(output.suffix(4000))")
+  }
 }

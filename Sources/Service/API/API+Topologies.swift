@@ -31,7 +31,7 @@ extension API {
         roles: API.staff, answer: "Topology", problems: [.notFound], handle: describe),
       Endpoint(
         method: "GET", path: "/v1/topologies/{topology}/source", summary: "The text as it was submitted",
-        roles: [.operator], answer: "Text", answerType: "application/yaml", problems: [.notFound], handle: source),
+        roles: [.operator], answer: "Source", answerType: "application/yaml", problems: [.notFound], handle: source),
       Endpoint(
         method: "POST", path: "/v1/topologies/{topology}/upgrade",
         summary: "Put another version in its place, from a savepoint of the old one", roles: [.operator],

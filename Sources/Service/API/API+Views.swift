@@ -162,7 +162,10 @@ extension API {
       _ = try access.changes(after: start, limit: 1, prefix: prefix, isolation)
       let follow = try bell.follow(store)
       let cursor = ChangeCursor(access: access, isolation: isolation, prefix: prefix, position: start)
-      return .events(EventStream(next: { try await cursor.next() }, bell: { follow }))
+      return .events(
+        EventStream(
+          next: { [followers] in try await withTaskExecutorPreference(followers) { try await cursor.next() } },
+          bell: { follow }))
     } catch let error as ViewError {
       throw Problem(error)
     }

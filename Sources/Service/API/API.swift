@@ -9,7 +9,16 @@ struct API: Sendable {
   /// Reads of views block; so many at a time have a thread.
   static let readerThreads = 4
   let readers = DedicatedThreadExecutor(name: "views", threadCount: API.readerThreads)
+  /// Events are put together on threads of their own too: clients that follow much hold up each other and nobody else.
+  static let followerThreads = 2
+  let followers = DedicatedThreadExecutor(name: "followers", threadCount: API.followerThreads)
   let tokens: PersonalTokens
+
+  /// Nothing is asked of it any more.
+  func shutDown() {
+    readers.shutDown()
+    followers.shutDown()
+  }
 
   static let everyone: Set<Role> = [.operator, .analyst, .portal]
   static let staff: Set<Role> = [.operator, .analyst]

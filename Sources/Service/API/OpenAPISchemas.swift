@@ -60,6 +60,7 @@ enum OpenAPISchemas {
         ])
       ),
       ("Text", text), ("Events", text), ("Document", anything),
+      ("Source", .object([("description", .string("A topology's text: YAML."))])),
     ]
   }
 

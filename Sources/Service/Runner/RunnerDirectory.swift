@@ -39,8 +39,8 @@ final class RunnerDirectory: Sendable {
     try DurableFile.makeFolders(path + "/topologies")
     lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard lock >= 0 else { throw DurableFile.Failure(path + "/lock", "cannot be opened") }
+    // `deinit` closes it.
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
       throw DurableFile.Failure(path, "another runner works in this directory")
     }
   }
