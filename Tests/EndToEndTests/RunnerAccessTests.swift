@@ -88,7 +88,7 @@ import Testing
       ["-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", folder.path + "/served", "0"],
       executable: URL(fileURLWithPath: "/usr/bin/python3"))
     defer {
-      kill(server.process.processIdentifier, SIGTERM)
+      kill(server.process.processIdentifier, SIGKILL)
       _ = server.wait()
     }
     while !server.outputSoFar.contains("(http://") {
