@@ -69,6 +69,23 @@ struct DeploymentTests {
     #expect((kafka["KAFKA_TRANSACTION_MAX_TIMEOUT_MS"].flatMap { Int($0) } ?? 0) >= 15 * 60 * 1000)
   }
 
+  @Test func theRunnerAsksForTokens_andPrometheusHasOne() throws {
+    let services = try DeploymentTests.services()
+    let command = try #require(services["weir"]?["command"] as? [String])
+    #expect(command.first == "runner" && command.contains("--token-keys") && !command.contains("--insecure-no-auth"))
+    let prometheus = try DeploymentTests.mapping("deploy/prometheus/prometheus.yml")
+    let jobs = try #require(prometheus["scrape_configs"] as? [[String: Any]])
+    let job = try #require(jobs.first { $0["job_name"] as? String == "weir" })
+    let file = try #require((job["authorization"] as? [String: String])?["credentials_file"])
+    for name in ["weir", "prometheus"] {
+      let volumes = services[name]?["volumes"] as? [String] ?? []
+      #expect(volumes.contains("./deploy/keys:/etc/weir:ro"), "\(name)")
+    }
+    #expect(file.hasPrefix("/etc/weir/"))
+    let readme = try DeploymentTests.text("deploy/keys/README.md")
+    #expect(readme.contains("deploy/keys" + file.dropFirst("/etc/weir".count)))
+  }
+
   @Test func whatPrometheusAndGrafanaRead_areServices() throws {
     let services = try DeploymentTests.services()
     let prometheus = try DeploymentTests.mapping("deploy/prometheus/prometheus.yml")

@@ -51,6 +51,19 @@ enum PageScript {
         : s < 172800 ? Math.round(s / 3600) + ' h' : Math.round(s / 86400) + ' d';
     }
 
+    // Amounts are exact: digits are added as whole numbers, never as floating point.
+    function exactSum(values) {
+      const texts = values.filter(v => v != null).map(String);
+      if (texts.some(t => !/^-?[0-9]+([.][0-9]+)?$/.test(t))) return '';
+      const places = Math.max(0, ...texts.map(t => (t.split('.')[1] || '').length));
+      const total = texts.reduce((sum, t) => {
+        const [whole, part = ''] = t.split('.');
+        return sum + BigInt(whole + part.padEnd(places, '0'));
+      }, 0n);
+      const digits = String(total < 0n ? -total : total).padStart(places + 1, '0'), cut = digits.length - places;
+      return (total < 0n ? '-' : '') + BigInt(digits.slice(0, cut)).toLocaleString('en') + (places ? '.' + digits.slice(cut) : '');
+    }
+
     function table(caption, columns, rows) {
       const head = make('tr', {}, ...columns.map(c => make('th', {scope: 'col', class: c.number ? 'number' : ''}, c.name)));
       const body = rows.map(row => make('tr', {}, ...columns.map((c, i) =>
@@ -200,7 +213,7 @@ enum PageScript {
           const all = [...rows.values()];
           document.querySelector('h1').textContent = 'Your usage' + (all[0] && definition.account ? ', ' + all[0][definition.account] : '');
           content.replaceChildren(make('div', {class: 'cards'}, ...numbers.map(n => make('div', {class: 'card'}, n.replace(/_/g, ' '),
-            make('b', {}, count(Math.round(all.reduce((sum, row) => sum + Number(row[n] || 0), 0) * 1000) / 1000))))), table('Usage',
+            make('b', {}, exactSum(all.map(row => row[n])))))), table('Usage',
             shown.map(n => ({name: n.replace(/_/g, ' '), number: numbers.includes(n)})), all.reverse().slice(0, 200).map(row => shown.map(n =>
               numbers.includes(n) ? count(row[n]) : String(row[n] == null ? '' : row[n]).replace('T', ' ').replace(/:00\.000Z$/, '')))));
         };
