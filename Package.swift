@@ -21,6 +21,12 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", "3.12.3"..<"5.0.0"),
   ],
   targets: [
     .target(
@@ -40,6 +46,7 @@ let package = Package(
     module("PostgresClient", ["CPostgres"]),
     module("State", ["StreamModel", "RocksStore"]),
     module("Operators", ["StreamModel", "Expressions", "State"]),
+    module("Views", ["StreamModel", "Formats", "State", "Operators"]),
     module("Checkpoint", ["StreamModel", "State"]),
     module(
       "Connectors",
@@ -53,13 +60,26 @@ let package = Package(
     module(
       "Runtime",
       [
-        "StreamModel", "Expressions", "KafkaClient", "Formats", "State", "Operators", "Checkpoint", "Connectors",
+        "StreamModel", "Expressions", "KafkaClient", "Formats", "State", "Operators", "Views", "Checkpoint",
+        "Connectors",
         "Topology",
+      ]),
+    module(
+      "Service",
+      [
+        "StreamModel", "Formats", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "JWTKit", package: "jwt-kit"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CGlibc", "StreamModel", "Formats", "Operators", "Checkpoint", "Connectors", "Topology", "Runtime",
+        "CGlibc", "StreamModel", "Formats", "Operators", "Checkpoint", "Connectors", "Topology", "Runtime", "Service",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
     .executableTarget(name: "weir-bench", dependencies: ["KafkaClient", "Formats"], swiftSettings: strict),
@@ -71,6 +91,7 @@ let package = Package(
     tests("StateTests", ["State", "StreamModel", "TestSupport"]),
     .target(name: "RatingModel", path: "Tests/RatingModel", swiftSettings: strict),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport", "RatingModel"]),
+    tests("ViewsTests", ["Views", "State", "Operators", "Formats", "StreamModel", "TestSupport"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
     tests(
       "ConnectorsTests",
@@ -78,7 +99,16 @@ let package = Package(
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
       "RuntimeTests",
-      ["Runtime", "Topology", "Expressions", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
+      [
+        "Runtime", "Topology", "Expressions", "Operators", "Connectors", "Checkpoint", "Views", "StreamModel",
+        "TestSupport",
+      ]),
+    tests(
+      "ServiceTests",
+      [
+        "Service", "Views", "Topology", "Runtime", "StreamModel", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "JWTKit", package: "jwt-kit"), .product(name: "Logging", package: "swift-log"),
+      ]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
     tests("EndToEndTests", ["RatingModel", "TestSupport"]),
     tests("KafkaEndToEndTests", ["KafkaClient"]),

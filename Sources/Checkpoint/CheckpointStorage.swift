@@ -32,7 +32,7 @@ package struct CheckpointError: Error, Equatable, Sendable, CustomStringConverti
 package final class CheckpointStorage {
   package let directory: String
   private let lock: Int32
-  private static let prefix = "checkpoint-"
+  static let prefix = "checkpoint-"
 
   /// Makes the directory where it is not there, and takes hold of it.
   package init(directory: String) throws(CheckpointError) {
@@ -41,8 +41,8 @@ package final class CheckpointStorage {
     let path = directory + "/lock"
     lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard lock >= 0 else { throw CheckpointStorage.error(path, "cannot be opened") }
+    // `deinit` closes it.
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
       throw CheckpointError(
         "\(directory): another process runs this topology — stop it, or give this one another name or checkpoint.directory"
       )
@@ -74,7 +74,7 @@ package final class CheckpointStorage {
 
   private func removeUnfinished() {
     guard let names = try? CheckpointFiles.names(in: directory) else { return }
-    for name in names where name.hasPrefix(".\(CheckpointStorage.prefix)") {
+    for name in names where name.hasPrefix(".\(CheckpointStorage.prefix)") || CheckpointStorage.isResting(name) {
       CheckpointFiles.removeTree(directory + "/" + name)
     }
   }

@@ -51,7 +51,7 @@ package enum OperatorError: Error, Equatable, Sendable {
 }
 
 extension OperatorError {
-  init(_ error: StateError) {
+  package init(_ error: StateError) {
     switch error {
     case .cancelled: self = .cancelled
     case .storage(let reason), .malformed(let reason): self = .state(reason)

@@ -6,23 +6,30 @@ import CRocksDB
 package final class RocksCursor {
   /// Kept, so that the database outlives its iterator.
   private let database: RocksDatabase
+  private let snapshot: RocksSnapshot?
   private let iterator: OpaquePointer
   private let options: OpaquePointer
   private let bound: UnsafeMutablePointer<CChar>
 
-  init(database: RocksDatabase, _ handle: OpaquePointer, _ family: OpaquePointer, upperBound: [UInt8], isSweep: Bool) {
+  /// `snapshot`: what is read instead of the database as it is now.
+  init(
+    database: RocksDatabase, _ family: OpaquePointer, upperBound: [UInt8], isSweep: Bool,
+    snapshot: RocksSnapshot? = nil
+  ) {
     self.database = database
+    self.snapshot = snapshot
     bound = .allocate(capacity: max(1, upperBound.count))
     for (index, byte) in upperBound.enumerated() { bound[index] = CChar(bitPattern: byte) }
     options = rocksdb_readoptions_create()
     rocksdb_readoptions_set_iterate_upper_bound(options, bound, upperBound.count)
+    if let snapshot { rocksdb_readoptions_set_snapshot(options, snapshot.handle) }
     // Counters of this thread that nobody reads.
     rocksdb_set_perf_level(Int32(rocksdb_disable))
     if isSweep {
       rocksdb_readoptions_set_fill_cache(options, 0)
       rocksdb_readoptions_set_readahead_size(options, 1 << 20)
     }
-    iterator = rocksdb_create_iterator_cf(handle, options, family)
+    iterator = rocksdb_create_iterator_cf(database.handle, options, family)
   }
 
   deinit {

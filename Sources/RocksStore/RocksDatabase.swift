@@ -11,7 +11,7 @@ import StreamModel
 package final class RocksDatabase: @unchecked Sendable {
   package let directory: String
   private let options: RocksOptions
-  private let handle: OpaquePointer
+  let handle: OpaquePointer
   private let families: [String: OpaquePointer]
   private let kinds: [String: RocksFamilyKind]
   private let writeOptions: OpaquePointer
@@ -78,7 +78,7 @@ package final class RocksDatabase: @unchecked Sendable {
     return (0..<count).compactMap { names[$0].map { String(cString: $0) } }
   }
 
-  private func family(_ name: String) -> OpaquePointer {
+  func family(_ name: String) -> OpaquePointer {
     guard let family = families[name] else { preconditionFailure("column family \(name) was not opened") }
     return family
   }
@@ -146,7 +146,7 @@ package final class RocksDatabase: @unchecked Sendable {
   package func makeCursor(
     family name: String, from: [UInt8], to: [UInt8], isSweep: Bool
   ) throws(RocksError) -> RocksCursor {
-    let cursor = RocksCursor(database: self, handle, family(name), upperBound: to, isSweep: isSweep)
+    let cursor = RocksCursor(database: self, family(name), upperBound: to, isSweep: isSweep)
     cursor.seek(from)
     try cursor.check()
     return cursor

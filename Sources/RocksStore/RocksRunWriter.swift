@@ -11,12 +11,8 @@ package final class RocksRunWriter {
     self.path = path
     rocksdb_set_perf_level(Int32(rocksdb_disable))
     writer = rocksdb_sstfilewriter_create(environment, options)
-    do {
-      try RocksError.checked { rocksdb_sstfilewriter_open(writer, path, $0) }
-    } catch {
-      rocksdb_sstfilewriter_destroy(writer)
-      throw error
-    }
+    // Where this throws `deinit` runs all the same: everything has been set.
+    try RocksError.checked { rocksdb_sstfilewriter_open(writer, path, $0) }
   }
 
   deinit { rocksdb_sstfilewriter_destroy(writer) }

@@ -38,6 +38,7 @@ final class CheckpointDriver: @unchecked Sendable {
   private var isGivenUp = false
   private var failure: String?
   private var lastFailure: String?
+  private var last: CommittedCheckpoint?
   /// The last checkpoint committed and the last given up by this run, and those that a savepoint is copied from.
   private var lastCommitted: Int64?
   private var lastCancelled: Int64?
@@ -56,6 +57,8 @@ final class CheckpointDriver: @unchecked Sendable {
     let counted: CheckpointManifest.Counters
     /// Gives parts of a sink their final names.
     let commit: @Sendable ([CheckpointManifest.Part]) throws(ConnectorError) -> Void
+    /// A checkpoint is committed, and the next one's changes are not in the state yet: views show it.
+    let committed: @Sendable (Int64) -> Void
     /// In the order of the sources attached.
     var sourceNames: [String] = []
     /// Commits with Kafka transactions; nil where the manifest's rename is the commit.
@@ -92,7 +95,8 @@ final class CheckpointDriver: @unchecked Sendable {
   var outcomes: CheckpointOutcomes {
     monitor.locked {
       CheckpointOutcomes(
-        committedCount: machine.committedCount, failedCount: machine.failedCount, lastFailure: lastFailure)
+        committedCount: machine.committedCount, failedCount: machine.failedCount, lastFailure: lastFailure,
+        last: last)
     }
   }
 
@@ -270,6 +274,8 @@ final class CheckpointDriver: @unchecked Sendable {
     }
     CrashPoint.reached("files-renamed")
     try settings.kafka?.complete(manifest.id)
+    settings.committed(commit.id)
+    monitor.locked { last = CommittedCheckpoint(manifest) }
     if settings.kafka == nil { announce(manifest) }
     tidy(commit)
     CrashPoint.reached("old-checkpoints-removed")
@@ -394,5 +400,14 @@ final class CheckpointDriver: @unchecked Sendable {
       joined[index] = .init(step: state.step, role: state.role, watermark: watermark)
     }
     return joined
+  }
+}
+
+extension CommittedCheckpoint {
+  fileprivate init(_ manifest: CheckpointManifest) {
+    self.init(
+      id: manifest.id, createdAt: manifest.createdAt, durationMilliseconds: manifest.durationMilliseconds,
+      newBytes: manifest.newBytes, stateBytes: manifest.stateBytes,
+      stateBytesByStep: Dictionary(manifest.operators.map { ($0.step, $0.sizeBytes) }, uniquingKeysWith: +))
   }
 }

@@ -25,7 +25,7 @@ struct ColumnLiveness {
       if isDerived(step) { derived.insert(step.name) }
     }
     for sink in plan.sinks { need(sink.inputs, Set(0..<sink.schema.count)) }
-    for view in plan.views { need([view.input], Set(0..<(schemas[view.input.producer]?.count ?? 0))) }
+    for view in plan.views { need([view.input], Set(0..<view.schema.count)) }
     for step in plan.steps.reversed() {
       let (left, right) = columnsRead(by: step)
       inputs[step.name] = left

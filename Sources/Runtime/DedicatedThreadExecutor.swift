@@ -1,20 +1,22 @@
 import StreamModel
 
-/// A task executor with one thread of its own: a subtask may block it without holding up anyone else.
+/// A task executor with threads of its own, one unless said otherwise: what runs there may block without holding up anyone else.
 ///
-/// The thread ends when the executor is shut down and its queue is empty.
-final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
-  // Invariant for `Sendable`: `jobs` and `isShutDown` are touched only under `monitor`.
+/// The threads end when the executor is shut down and its queue is empty.
+package final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
+  // Invariant for `Sendable`: `jobs`, `isShutDown` and `runningThreads` are touched only under `monitor`.
   private let monitor = Monitor()
   private var jobs: [UnownedJob] = []
   private var isShutDown = false
+  private var runningThreads: Int
 
-  /// Starts a thread called `name` (its first 15 bytes show in `top -H`).
-  init(name: String) {
-    NamedThread(name) { self.runJobs() }.start()
+  /// Starts threads called `name` (its first 15 bytes show in `top -H`).
+  package init(name: String, threadCount: Int = 1) {
+    runningThreads = threadCount
+    for _ in 0..<threadCount { NamedThread(name) { self.runJobs() }.start() }
   }
 
-  func enqueue(_ job: consuming ExecutorJob) {
+  package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     monitor.locked {
       jobs.append(job)
@@ -22,16 +24,23 @@ final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  /// Lets the thread end once nothing is queued.
-  func shutDown() {
+  /// Lets the threads end once nothing is queued.
+  package func shutDown() {
     monitor.locked {
       isShutDown = true
       monitor.signalAll()
     }
   }
 
+  /// Returns when the threads have let go of everything they ran; after `shutDown`, and not from one of them.
+  package func waitUntilEnded() { monitor.locked { while runningThreads > 0 { monitor.wait() } } }
+
   private func runJobs() {
     while let job = nextJob() { job.runSynchronously(on: asUnownedTaskExecutor()) }
+    monitor.locked {
+      runningThreads -= 1
+      monitor.signalAll()
+    }
   }
 
   private func nextJob() -> UnownedJob? {

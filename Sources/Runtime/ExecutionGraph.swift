@@ -30,6 +30,8 @@ struct ExecutionGraph {
     /// Gives rows from several subtasks one order; its state is kept by `key`.
     case sort(Schema, key: [Int])
     case sink(SinkPlan)
+    /// A view; rows are shared out over subtasks by the hash of these columns.
+    case view(ViewPlan, partitionKey: [Int])
   }
 
   struct Node {

@@ -1,6 +1,7 @@
 import Operators
 import StreamModel
 import Topology
+import Views
 
 /// Lays a logical plan out as stages and edges.
 struct ExecutionGraphBuilder {
@@ -28,6 +29,7 @@ struct ExecutionGraphBuilder {
     for source in plan.sources { addSource(source) }
     for step in plan.steps { add(step) }
     for sink in plan.sinks { add(sink) }
+    for view in plan.views { add(view) }
     addDeadLetters()
     return graph
   }
@@ -184,6 +186,40 @@ struct ExecutionGraphBuilder {
     for output in separate {
       addEdge(output, stage, node, 0, distribution(to: sink), Set(0..<sink.schema.count))
     }
+  }
+
+  /// A view is written where its rows are made, if they are shared out by columns of its key, as an aggregate's are. Else they are
+  /// by its whole key, and put into one order where that would depend on timing.
+  private mutating func add(_ view: ViewPlan) {
+    let name = ViewDefinition.stateName(view.name)
+    if let key = ownKey(of: view), let producer = producers[view.input.producer]?.first {
+      let output = Output(stage: producer.stage, node: producer.node, port: nil)
+      _ = place(.init(name: name, body: .view(view, partitionKey: key)), behind: [output], in: producer.stage)
+      return
+    }
+    let stage = addStage(name, isKeyed: true)
+    let needsSort = isUnordered([view.input])
+    if needsSort { _ = append(.init(name: name, body: .sort(view.schema, key: view.key)), to: stage) }
+    let node = append(.init(name: name, body: .view(view, partitionKey: view.key)), to: stage)
+    if needsSort { graph.stages[stage].nodes[0].destinations[nil] = [.local(node: node, input: 0)] }
+    for output in outputs(of: [view.input]) {
+      addEdge(output, stage, 0, 0, .key(view.key), Set(0..<view.schema.count))
+    }
+  }
+
+  /// The columns by which the rows of a view are shared out already where it has all of them in its key: its step's own.
+  private func ownKey(of view: ViewPlan) -> [Int]? {
+    guard view.input.port == nil, let step = plan.steps.first(where: { $0.name == view.input.producer }) else {
+      return nil
+    }
+    let count: Int
+    switch step.operation {
+    case .aggregate(let spec): count = spec.key.count
+    case .match(let spec): count = spec.key.count
+    case .filter, .project, .deduplicate, .join, .lookup, .rate, .invoice: return nil
+    }
+    // An aggregate's and a match's columns begin with their key.
+    return count > 0 && Set(0..<count).isSubset(of: view.key) ? Array(0..<count) : nil
   }
 
   /// Records of a key go through one writer, so that their order is kept.

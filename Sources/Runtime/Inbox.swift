@@ -31,15 +31,19 @@ final class Inbox: @unchecked Sendable {
   private var nextChannel = 0
   private var isClosed = false
   private var cancelledCheckpoint: Int64?
-  private var waitingNanoseconds: Int64 = 0
+  private let progress: StageProgress?
 
-  init(channelCount: Int) { channels = Array(repeating: Channel(), count: channelCount) }
+  /// `progress`: where the time is counted that senders wait.
+  init(channelCount: Int, progress: StageProgress? = nil) {
+    channels = Array(repeating: Channel(), count: channelCount)
+    self.progress = progress
+  }
 
   /// Appends `element` to a channel; blocks while the channel is full.
   func send(_ element: StreamElement, channel: Int) throws(Interruption) {
     try monitor.locked { () throws(Interruption) in
       if case .batch(let batch) = element {
-        while isFull(channels[channel]) && !isClosed { monitor.wait() }
+        if isFull(channels[channel]) { waitForRoom(channel) }
         channels[channel].batches += 1
         channels[channel].sizeBytes += batch.sizeBytes
       }
@@ -47,6 +51,12 @@ final class Inbox: @unchecked Sendable {
       channels[channel].elements.append(element)
       monitor.signalAll()
     }
+  }
+
+  private func waitForRoom(_ channel: Int) {
+    let start = Clock.monotonicNanoseconds()
+    while isFull(channels[channel]) && !isClosed { monitor.wait() }
+    progress?.addBlocked(Clock.monotonicNanoseconds() - start)
   }
 
   private func isFull(_ channel: Channel) -> Bool {

@@ -1,6 +1,7 @@
 import Connectors
 import StreamModel
 import Topology
+import Views
 
 /// How a job runs, where the topology leaves it open. None of it changes results.
 package struct JobOptions: Sendable {
@@ -30,9 +31,18 @@ package final class Job: Sendable {
   package let progress: JobProgress
 
   /// Opens the sources: throws when input is not there, before anything is created.
-  package init(_ plan: LogicalPlan, options: JobOptions = JobOptions()) throws(JobError) {
+  /// `views`: those of the plan, which outlive the attempt; nil where nobody reads them.
+  package init(
+    _ plan: LogicalPlan, options: JobOptions = JobOptions(), views: ViewSet? = nil
+  ) throws(JobError) {
     self.plan = plan
-    assembly = try JobAssembly(plan, options: options)
+    let views = views ?? ViewSet(plan.viewDefinitions)
+    do {
+      assembly = try JobAssembly(plan, options: options, views: views)
+    } catch {
+      views.end()
+      throw error
+    }
     progress = assembly.progress
   }
 
@@ -62,6 +72,7 @@ package final class Job: Sendable {
   /// Runs the job to its end.
   package func run() async throws -> JobSummary {
     let start = Clock.monotonicNanoseconds()
+    defer { assembly.closeState() }
     try await withTaskCancellationHandler {
       try await runSubtasks()
     } onCancel: {
@@ -80,7 +91,11 @@ package final class Job: Sendable {
 
   private func runSubtasks() async throws {
     let executors = assembly.runnables.map { DedicatedThreadExecutor(name: $0.name) }
-    defer { for executor in executors { executor.shutDown() } }
+    // Whoever starts the job again may take hold of its state as soon as this returns.
+    defer {
+      for executor in executors { executor.shutDown() }
+      for executor in executors { executor.waitUntilEnded() }
+    }
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for (runnable, executor) in zip(assembly.runnables, executors) {

@@ -7,6 +7,7 @@ import State
 import StreamModel
 import Synchronization
 import Topology
+import Views
 
 /// A subtask ready to run on its thread.
 ///
@@ -29,10 +30,11 @@ final class JobAssembly: Sendable {
   private let inboxes: [[Inbox]]
   let checkpoints: CheckpointDriver
   private let store: StateStore?
+  private let views: ViewSet
   private let transactions: KafkaTransactions?
   private let tables: LookupTables
 
-  init(_ plan: LogicalPlan, options: JobOptions) throws(JobError) {
+  init(_ plan: LogicalPlan, options: JobOptions, views: ViewSet) throws(JobError) {
     let graph = ExecutionGraphBuilder.build(plan)
     tables = try LookupTables(plan, notice: options.notice)
     let sources = graph.stages.enumerated().compactMap { index, stage in stage.source.map { (index, $0) } }
@@ -45,8 +47,11 @@ final class JobAssembly: Sendable {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
     let progress = JobProgress(graph, restored: start.manifest?.counters, lookups: tables.counters)
+    views.begin(
+      spillFolder: start.storage.directory, lastCheckpoint: start.lastID, restored: start.manifest?.id)
     let store = try JobAssembly.store(plan, graph, start)
-    var settings = JobAssembly.settings(plan, graph, progress.base)
+    if let store { views.publish(store.backend.makeReader(), checkpoint: start.manifest?.id ?? 0, isNew: false) }
+    var settings = JobAssembly.settings(plan, graph, progress.base, store, views)
     settings.kafka = start.kafka
     settings.sourceNames = sources.map(\.1.name)
     let checkpoints = CheckpointDriver(
@@ -54,7 +59,7 @@ final class JobAssembly: Sendable {
       restoredFiles: start.manifest?.files ?? [])
     var builder = SubtaskBuilder(
       plan: plan, options: options, graph: graph, coordinators: coordinators, progress: progress,
-      checkpoints: checkpoints, start: start, store: store, tables: tables)
+      checkpoints: checkpoints, start: start, store: store, views: views, tables: tables)
     do {
       let tables = tables
       runnables =
@@ -74,6 +79,7 @@ final class JobAssembly: Sendable {
     self.progress = progress
     self.checkpoints = checkpoints
     self.store = store
+    self.views = views
     transactions = start.kafka?.transactions
     restoredFrom = start.manifest?.id
     lastCheckpoint = start.lastID
@@ -130,7 +136,8 @@ final class JobAssembly: Sendable {
   }
 
   private static func settings(
-    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ counted: CheckpointManifest.Counters
+    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ counted: CheckpointManifest.Counters, _ store: StateStore?,
+    _ views: ViewSet
   ) -> CheckpointDriver.Settings {
     let sourceCount = graph.stages.filter { $0.source != nil }.count
     let subtasks = graph.stages.reduce(0) { $0 + ($1.source == nil ? $1.parallelism : 0) }
@@ -142,7 +149,16 @@ final class JobAssembly: Sendable {
         timeoutMilliseconds: plan.checkpoint.timeoutMilliseconds,
         minPauseMilliseconds: plan.checkpoint.minPauseMilliseconds),
       signatures: graph.stateSignatures, counted: counted,
-      commit: { (parts) throws(ConnectorError) in try JobStart.commit(parts, plan) })
+      commit: { (parts) throws(ConnectorError) in try JobStart.commit(parts, plan) },
+      committed: { id in
+        if let store, !plan.views.isEmpty { views.publish(store.backend.makeReader(), checkpoint: id, isNew: true) }
+      })
+  }
+
+  /// Lets go of the state, as do the views' readers, so that another attempt can open it.
+  func closeState() {
+    views.end()
+    store?.close()
   }
 
   /// Ends every wait of every subtask.
@@ -170,6 +186,7 @@ struct SubtaskBuilder {
   let checkpoints: CheckpointDriver
   let start: JobStart
   let store: StateStore?
+  let views: ViewSet
   let tables: LookupTables
   /// Number of the next participant in checkpoints.
   private var nextParticipant = 0
@@ -181,9 +198,10 @@ struct SubtaskBuilder {
   init(
     plan: LogicalPlan, options: JobOptions, graph: ExecutionGraph, coordinators: [Int: SourceCoordinator],
     progress: JobProgress, checkpoints: CheckpointDriver, start: JobStart,
-    store: StateStore?, tables: LookupTables
+    store: StateStore?, views: ViewSet, tables: LookupTables
   ) {
     self.store = store
+    self.views = views
     self.tables = tables
     self.checkpoints = checkpoints
     self.start = start
@@ -204,7 +222,10 @@ struct SubtaskBuilder {
         channels += graph.channelCount(of: graph.edges[edge])
       }
       if index == graph.deadLetterStage { channels = deadLetterChannelCount }
-      inboxes.append(stage.source == nil ? (0..<stage.parallelism).map { _ in Inbox(channelCount: channels) } : [])
+      inboxes.append(
+        stage.source == nil
+          ? (0..<stage.parallelism).map { _ in Inbox(channelCount: channels, progress: progress.stages[index]) }
+          : [])
     }
   }
 
@@ -307,6 +328,7 @@ struct SubtaskBuilder {
     case .step(let step): output.port.flatMap { step.ports[$0] } ?? step.outputSchema
     case .union(let schema), .sort(let schema, _): schema
     case .sink(let sink): sink.schema
+    case .view(let view, _): view.schema
     }
   }
 
@@ -358,6 +380,7 @@ struct SubtaskBuilder {
     case .step(let step): .apply(OperatorFactory.make(step, tables: tables))
     case .union: .apply(OperatorFactory.makeUnion())
     case .sort(let schema, let key): .apply(OperatorFactory.makeSort(schema, key: key))
+    case .view(let view, _): views[view.name].map { .apply(ViewOperator($0)) } ?? .passThrough
     case .sink(let sink):
       .write(
         sink.connector.makeWriter(

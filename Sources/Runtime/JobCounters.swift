@@ -67,7 +67,7 @@ struct CountedNode: Hashable, Sendable {
 /// What a node's counters said at one moment.
 package struct NodeCounts: Sendable {
   package enum Kind: String, Sendable {
-    case source, filter, project, deduplicate, aggregate, join, match, lookup, rate, invoice, sink
+    case source, filter, project, deduplicate, aggregate, join, match, lookup, rate, invoice, sink, view
     case deadLetters = "dead_letters"
   }
   package let name: String
@@ -100,7 +100,7 @@ package struct NodeCounts: Sendable {
     let aside = failed + ports.reduce(0) { $0 + $1.rows }
     switch kind {
     case .source, .filter, .project, .deduplicate, .lookup, .rate: return rowsIn == rowsOut + aside
-    case .aggregate, .join, .match, .invoice, .sink, .deadLetters: return rowsIn >= aside
+    case .aggregate, .join, .match, .invoice, .sink, .view, .deadLetters: return rowsIn >= aside
     }
   }
 }

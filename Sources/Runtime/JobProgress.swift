@@ -7,7 +7,7 @@ import Topology
 ///
 /// Counts are of the job's whole life: what the checkpoint it went on from had counted, and what came since.
 package final class JobProgress: Sendable {
-  let stages: [StageProgress]
+  package let stages: [StageProgress]
   /// Wall-clock ms since 1970 at which the job began anew: since when it counts.
   package let countedSince: Int64
   /// By stage and subtask; a source's workers share one set.
@@ -36,7 +36,7 @@ package final class JobProgress: Sendable {
     lookups: [(step: String, counters: LookupCounters)] = [], now: Int64 = Clock.wallMilliseconds()
   ) {
     self.lookups = lookups
-    stages = graph.stages.map { _ in StageProgress() }
+    stages = graph.stages.map { StageProgress(name: $0.name, parallelism: $0.parallelism) }
     countedSince = restored?.since ?? now
     counters = graph.stages.indices.map { stage in
       let sets = graph.stages[stage].source == nil ? graph.stages[stage].parallelism : 1
@@ -113,7 +113,7 @@ extension ExecutionGraph {
   func nodes(of stage: Int) -> [CountedNode?] {
     stages[stage].nodes.map { node in
       guard let kind = node.kind else { return nil }
-      return CountedNode(name: node.name, kind: stage == deadLetterStage ? .deadLetters : kind)
+      return CountedNode(name: node.countedName, kind: stage == deadLetterStage ? .deadLetters : kind)
     }
   }
 }
@@ -136,6 +136,12 @@ extension ExecutionGraph.Node {
       }
     case .union, .sort: nil
     case .sink: .sink
+    case .view: .view
     }
+  }
+
+  fileprivate var countedName: String {
+    if case .view(let view, _) = body { return view.name }
+    return name
   }
 }

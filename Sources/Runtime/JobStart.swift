@@ -3,6 +3,7 @@ import Connectors
 import State
 import StreamModel
 import Topology
+import Views
 
 /// Where a run begins.
 package enum StartPoint: Hashable, Sendable {
@@ -254,6 +255,7 @@ extension ExecutionGraph.Node {
     switch body {
     case .source, .sink, .union: nil
     case .sort: "sort"
+    case .view: ViewDefinition.role
     case .step(let step):
       switch step.operation {
       case .filter, .project, .lookup: nil
@@ -270,6 +272,7 @@ extension ExecutionGraph.Node {
   fileprivate var stateAccess: StateAccess {
     switch body {
     case .source, .sink, .union, .sort: .sweeps
+    case .view: .lookups
     case .step(let step):
       if case .aggregate(let spec) = step.operation, spec.window.isSwept, spec.keepsPartials {
         .sweeps

@@ -6,12 +6,37 @@ package struct CheckpointOutcomes: Equatable, Sendable {
   package var failedCount = 0
   /// Why the last one failed.
   package var lastFailure: String?
+  /// The last one that was committed.
+  package var last: CommittedCheckpoint?
+
+  package init(
+    committedCount: Int = 0, failedCount: Int = 0, lastFailure: String? = nil, last: CommittedCheckpoint? = nil
+  ) {
+    self.committedCount = committedCount
+    self.failedCount = failedCount
+    self.lastFailure = lastFailure
+    self.last = last
+  }
 
   mutating func add(_ later: CheckpointOutcomes) {
     committedCount += later.committedCount
     failedCount += later.failedCount
     lastFailure = later.lastFailure ?? lastFailure
+    last = later.last ?? last
   }
+}
+
+/// A checkpoint that was committed.
+package struct CommittedCheckpoint: Equatable, Sendable {
+  package let id: Int64
+  /// Wall-clock ms since 1970.
+  package let createdAt: Int64
+  /// From the barrier to the manifest, in ms.
+  package let durationMilliseconds: Int64
+  package let newBytes: Int
+  package let stateBytes: Int
+  /// Bytes of keyed state by step, or `views.` and a view's name.
+  package let stateBytesByStep: [String: Int]
 }
 
 /// What a job did.

@@ -3,6 +3,7 @@ import Connectors
 import StreamModel
 import Synchronization
 import Topology
+import Views
 
 /// Runs a topology's job and starts it again when it fails: from its last checkpoint, after a pause, in this process.
 ///
@@ -27,9 +28,15 @@ package final class JobSupervisor: Sendable {
     var job: Job?
     var progress: JobProgress
     var isStopRequested = false
+    /// Of the attempts that have ended.
+    var outcomes = CheckpointOutcomes()
+    var restartCount = 0
+    var lastFailure: JobFailure?
   }
 
   private let plan: LogicalPlan
+  /// The plan's views, for readers.
+  package let views: ViewSet
   private let options: JobOptions
   /// The highest checkpoint number at the start: one above it is this run's own.
   private let lastID: Int64
@@ -46,13 +53,15 @@ package final class JobSupervisor: Sendable {
   /// Opens the sources and finds the checkpoint: throws when the job cannot begin at all, which is never tried again.
   /// `onStateChange` is called from the thread that runs the job.
   package init(
-    _ plan: LogicalPlan, options: JobOptions = JobOptions(),
+    _ plan: LogicalPlan, options: JobOptions = JobOptions(), views: ViewSet? = nil,
     onStateChange: @escaping @Sendable (State) -> Void = { _ in }
   ) throws(JobError) {
     self.plan = plan
     self.options = options
     self.onStateChange = onStateChange
-    let job = try Job(plan, options: options)
+    let views = views ?? ViewSet(plan.viewDefinitions)
+    self.views = views
+    let job = try Job(plan, options: options, views: views)
     lastID = job.lastCheckpoint
     restoredFrom = job.restoredFrom
     var notices = job.notices
@@ -71,6 +80,26 @@ package final class JobSupervisor: Sendable {
 
   /// How the attempt under way is doing; between attempts, how the last one did.
   package var progress: JobProgress { shared.withLock { $0.progress } }
+
+  /// What became of this run's checkpoints so far.
+  package var checkpoints: CheckpointOutcomes {
+    shared.withLock { shared in
+      var sum = shared.outcomes
+      if let job = shared.job { sum.add(job.checkpointOutcomes) }
+      return sum
+    }
+  }
+
+  /// How often it was started again, and why it failed last.
+  package var restarts: (count: Int, last: JobFailure?) { shared.withLock { ($0.restartCount, $0.lastFailure) } }
+
+  /// Copies a checkpoint that begins now to `target`, an absolute path, and returns its number. Blocks until it is there.
+  package func savepoint(to target: String) throws(JobError) -> Int64 {
+    guard let job = shared.withLock({ $0.job }) else {
+      throw .operation(step: "savepoint", reason: "the job is about to be started again — ask once more when it runs")
+    }
+    return try job.savepoint(to: target)
+  }
 
   /// Asks the job to end cleanly; a job that waits to be started again ends at once.
   package func requestStop() {
@@ -105,28 +134,24 @@ package final class JobSupervisor: Sendable {
   }
 
   private func answer(_ request: ControlRequest) -> ControlReply {
-    guard let job = shared.withLock({ $0.job }) else {
-      return .failed("the job is about to be started again — ask once more when it runs")
-    }
     switch request {
     case .savepoint(let path):
-      do { return .done(checkpoint: try job.savepoint(to: path)) } catch { return .failed(error.description) }
+      do { return .done(checkpoint: try savepoint(to: path)) } catch { return .failed(error.description) }
     }
   }
 
   private func runAttempts() async throws -> JobSummary {
     let start = Clock.monotonicNanoseconds()
     var machine = RestartStateMachine(plan.restart)
-    var outcomes = CheckpointOutcomes()
     var restartCount = 0
     while true {
       do {
-        var summary = try await attempt(&machine, &outcomes)
+        var summary = try await attempt(&machine)
         summary.durationNanoseconds = Clock.monotonicNanoseconds() - start
         summary.recordsRead += recordsReadBefore(summary)
         summary.restoredFrom = restoredFrom
         summary.hadNothingNew = summary.hadNothingNew && restartCount == 0
-        summary.checkpoints = outcomes
+        summary.checkpoints = checkpoints
         summary.restartCount = restartCount
         change(to: .done)
         return summary
@@ -145,15 +170,15 @@ package final class JobSupervisor: Sendable {
     return total - recordsReadBefore - summary.recordsRead
   }
 
-  private func attempt(
-    _ machine: inout RestartStateMachine, _ outcomes: inout CheckpointOutcomes
-  ) async throws -> JobSummary {
+  private func attempt(_ machine: inout RestartStateMachine) async throws -> JobSummary {
     let job = try takeJob()
     machine.started()
     defer {
-      outcomes.add(job.checkpointOutcomes)
       // Nothing may hold the job any more, or the next attempt cannot take hold of its directory.
-      shared.withLock { $0.job = nil }
+      shared.withLock { shared in
+        shared.outcomes.add(job.checkpointOutcomes)
+        shared.job = nil
+      }
     }
     do {
       return try await job.run()
@@ -170,7 +195,7 @@ package final class JobSupervisor: Sendable {
     options.from = try startPoint()
     // What the user accepted was the first start's: nobody who has taken the job over since is pushed aside.
     options.acceptsLossOrDuplicates = false
-    let job = try Job(plan, options: options)
+    let job = try Job(plan, options: options, views: views)
     let isStopRequested = shared.withLock { shared in
       shared.job = job
       shared.progress = job.progress
@@ -195,6 +220,10 @@ package final class JobSupervisor: Sendable {
   /// Waits until the job is to be started again; throws when it is not.
   private func recover(from error: any Error, _ machine: inout RestartStateMachine) async throws {
     let failure = JobFailure(at: Clock.wallMilliseconds(), reason: "\(error)")
+    shared.withLock { shared in
+      shared.restartCount += 1
+      shared.lastFailure = failure
+    }
     let isRetriable = (error as? JobError)?.isRetriable ?? (error as? ConnectorError)?.isRetriable ?? true
     switch machine.failed(failure, isRetriable: isRetriable, jitter: .random(in: 0...1)) {
     case .restart(let milliseconds, let attempt):

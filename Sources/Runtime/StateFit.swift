@@ -1,5 +1,6 @@
 import Checkpoint
 import Topology
+import Views
 
 /// How a topology and the state of a checkpoint go together, source by source and step by step.
 package struct StateFit: Sendable {
@@ -15,7 +16,7 @@ package struct StateFit: Sendable {
   }
 
   package struct Item: Equatable, Sendable {
-    package enum Kind: String, Sendable { case source, step }
+    package enum Kind: String, Sendable { case source, step, view }
     package let kind: Kind
     package let name: String
     package let verdict: Verdict
@@ -42,8 +43,8 @@ package struct StateFit: Sendable {
     items.filter { $0.verdict == .new }.map { item in
       switch item.kind {
       case .source: "sources.\(item.name) is new: it is read from its beginning"
-      case .step:
-        "steps.\(item.name) is new: it begins empty and has nothing of what came before checkpoint \(checkpoint)"
+      case .step, .view:
+        "\(item.kind.rawValue)s.\(item.name) is new: it begins empty and has nothing of what came before checkpoint \(checkpoint)"
       }
     }
   }
@@ -64,6 +65,13 @@ package struct StateFit: Sendable {
       StateFit.item(
         step.name, signatures.filter { $0.step == step.name }.map { (role: $0.role, signature: $0.signature) }, manifest
       )
+    }
+    items += plan.views.map { view in
+      let name = ViewDefinition.stateName(view.name)
+      let item = StateFit.item(
+        name, signatures.filter { $0.step == name }.map { (role: $0.role, signature: $0.signature) }, manifest)
+      return Item(
+        kind: .view, name: view.name, verdict: item.verdict, entryCount: item.entryCount, sizeBytes: item.sizeBytes)
     }
     items += StateFit.orphans(plan, manifest)
     self.items = items
@@ -113,7 +121,9 @@ package struct StateFit: Sendable {
   /// State of steps that the topology has not.
   private static func orphans(_ plan: LogicalPlan, _ manifest: CheckpointManifest) -> [Item] {
     var names: [String] = []
-    for state in manifest.operators where !state.isEmpty && !names.contains(state.step) {
+    // A view that is gone takes nothing with it: its rows are its step's.
+    let steps = manifest.operators.filter { !ViewDefinition.isStateName($0.step) }
+    for state in steps where !state.isEmpty && !names.contains(state.step) {
       if !plan.steps.contains(where: { $0.name == state.step }) { names.append(state.step) }
     }
     return names.map { name in

@@ -66,6 +66,12 @@ extension ExecutionGraph {
         ("columns kept", schema.names(kept)),
       ])
     case .step(let step): return StateSignature(ExecutionGraph.aspects(of: step))
+    case .view(let view, let partitionKey):
+      return StateSignature([
+        ("operation", "view"), ("key", view.schema.names(view.key)), ("rows", "\(view.schema)"),
+        ("shared out by", view.schema.names(partitionKey)),
+        ("retain", view.retainMilliseconds.map { "\($0) ms" } ?? "for ever"),
+      ])
     }
   }
 

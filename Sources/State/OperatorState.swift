@@ -65,6 +65,9 @@ package final class OperatorState: @unchecked Sendable {
     deleteRange(from: range.from, to: range.to)
   }
 
+  /// The checkpoint at or after which what is changed now is committed.
+  package var openCheckpoint: Int64 { epoch }
+
   /// What was changed so far belongs to checkpoint `id`.
   package func seal(_ id: Int64) { epoch = max(epoch, id + 1) }
 

@@ -86,6 +86,30 @@ package final class RocksStateBackend: StateBackend {
   package func size(family: String) -> (bytes: Int, entries: Int) { database?.size(family: family) ?? (0, 0) }
 
   package var memoryBytes: Int { database?.memoryBytes ?? 0 }
+
+  package func makeReader() -> any StateSnapshotReader {
+    RocksStateReader(database.map { RocksSnapshot(of: $0) })
+  }
+}
+
+/// A snapshot of the database; nil where there was nothing in it.
+private final class RocksStateReader: StateSnapshotReader {
+  private let snapshot: RocksSnapshot?
+
+  init(_ snapshot: RocksSnapshot?) { self.snapshot = snapshot }
+
+  func get(family: String, key: [UInt8]) throws(StateError) -> [UInt8]? {
+    do { return try snapshot?.get(family: family, key: key) } catch { throw .storage(error.description) }
+  }
+
+  func makeCursor(family: String, from: [UInt8], to: [UInt8]) throws(StateError) -> any StateCursor {
+    guard let snapshot else { return NoRows() }
+    do {
+      return RocksStateCursor(try snapshot.makeCursor(family: family, from: from, to: to))
+    } catch {
+      throw .storage(error.description)
+    }
+  }
 }
 
 /// A run that becomes an SST file.

@@ -72,4 +72,14 @@ package protocol StateBackend: AnyObject, Sendable {
   func size(family: String) -> (bytes: Int, entries: Int)
   /// Bytes held in memory.
   var memoryBytes: Int { get }
+  /// What all families hold now, for readers on other threads, whatever changes afterwards.
+  func makeReader() -> any StateSnapshotReader
+}
+
+/// A backend's entries as they were at one moment. Any thread may read; while it is there, the backend is.
+package protocol StateSnapshotReader: AnyObject, Sendable {
+  /// The value of `key`; nil where it is not there.
+  func get(family: String, key: [UInt8]) throws(StateError) -> [UInt8]?
+  /// A cursor over the entries in `[from, to)`.
+  func makeCursor(family: String, from: [UInt8], to: [UInt8]) throws(StateError) -> any StateCursor
 }

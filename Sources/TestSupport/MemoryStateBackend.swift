@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// It traps where an operator breaks the contract of runs: keys that do not ascend.
 package final class MemoryStateBackend: StateBackend {
-  fileprivate struct Entry {
+  fileprivate struct Entry: Sendable {
     let key: [UInt8]
     let value: [UInt8]?
   }
@@ -88,6 +88,25 @@ package final class MemoryStateBackend: StateBackend {
   }
 
   package var memoryBytes: Int { 0 }
+
+  package func makeReader() -> any StateSnapshotReader { MemoryReader(content.withLock { $0.families }) }
+}
+
+private final class MemoryReader: StateSnapshotReader {
+  private let families: [String: [MemoryStateBackend.Entry]]
+
+  init(_ families: [String: [MemoryStateBackend.Entry]]) { self.families = families }
+
+  func get(family: String, key: [UInt8]) throws(StateError) -> [UInt8]? {
+    let entries = families[family] ?? []
+    let place = entries.place(of: key)
+    return place < entries.count && entries[place].key == key ? entries[place].value : nil
+  }
+
+  func makeCursor(family: String, from: [UInt8], to: [UInt8]) throws(StateError) -> any StateCursor {
+    let entries = families[family] ?? []
+    return MemoryCursor(Array(entries[entries.range(from: from, to: to)]))
+  }
 }
 
 private final class MemoryRunWriter: StateRunWriter {

@@ -158,9 +158,17 @@ package enum DeadLetters {
   ])
 }
 
+/// The latest row of each key of a stream, read while the topology runs.
 package struct ViewPlan: Sendable {
   package var name: String
   package var input: StreamReference
+  package var schema: Schema
   package var key: [Int]
+  package var hasEventTime: Bool
+  /// How long after its event time, or else its arrival, a row is kept at least; nil for ever.
   package var retainMilliseconds: Int64?
+  /// The column that says whose a row is: who may see one account sees its rows.
+  package var account: Int?
+  /// Columns shown as tokens to those who need not know them.
+  package var masked: [Int]
 }

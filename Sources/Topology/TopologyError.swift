@@ -46,6 +46,8 @@ package struct TopologyError: Error, Equatable, Sendable, CustomStringConvertibl
   /// Sorted by place; not empty.
   package let faults: [Fault]
 
+  package init(faults: [Fault]) { self.faults = faults }
+
   /// One fault a line.
   package var description: String { faults.map(\.description).joined(separator: "\n") }
 }

@@ -5,21 +5,26 @@ import Runtime
 import Topology
 
 /// `weir savepoint`.
-struct SavepointCommand: ParsableCommand {
+struct SavepointCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "savepoint",
     abstract: "Copy a topology's state to a folder of its own, also while it runs; `weir run --from` goes on from it.",
     discussion: """
       A running job takes a checkpoint for it and goes on; of one that is not running it is the newest checkpoint. The copy \
       shares no file with the checkpoints, and its path is printed when it is whole and durable.
+      Where the topology is no file but the name of one that a runner has, the runner makes it, and may choose the path.
       """)
 
   @OptionGroup var topology: TopologyArguments
 
-  @Argument(help: "The folder to make.")
-  var path: String
+  @Argument(help: "The folder to make. A runner can do without.")
+  var path: String?
 
-  func run() throws {
+  @OptionGroup var options: RunnerOptions
+
+  func run() async throws {
+    if SavepointCommand.isName(topology.file) { return try await askRunner() }
+    guard let path else { throw CommandFailure.wrong("weir: savepoint: say where it goes: weir savepoint FILE PATH") }
     let plan = try topology.load()
     let target = try SavepointCommand.absolute(path)
     do {
@@ -29,6 +34,21 @@ struct SavepointCommand: ParsableCommand {
     } catch {
       throw CommandFailure.failed("weir: \(plan.name): \(error)")
     }
+  }
+
+  /// Whether this is what a topology can be called, and no file.
+  private static func isName(_ text: String) -> Bool {
+    access(text, F_OK) != 0 && !text.isEmpty
+      && text.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-") }
+  }
+
+  private func askRunner() async throws {
+    let body = try path.map { "{\"path\": \(JSONText.string(try SavepointCommand.absolute($0)).text)}" } ?? "{}"
+    let answer = try await options.client().send(
+      "POST", "/v1/topologies/\(topology.file)/savepoints", body: body, type: "application/json")
+    if options.json { return print(answer.text, terminator: "") }
+    StandardError.write("\(topology.file): savepoint of checkpoint \(answer.object["checkpoint"] ?? 0)\n")
+    print(answer.object["path"] as? String ?? "")
   }
 
   /// Holds the job's directory meanwhile, so that nothing starts and removes what is copied.
@@ -45,7 +65,7 @@ struct SavepointCommand: ParsableCommand {
     return id
   }
 
-  private static func absolute(_ path: String) throws -> String {
+  static func absolute(_ path: String) throws -> String {
     var path = path
     while path.count > 1 && path.last == "/" { path.removeLast() }
     if path.hasPrefix("/") { return path }

@@ -37,7 +37,7 @@ enum SummaryTable {
     for node in nodes {
       rows.append([
         "\(node.kind.rawValue) \(node.name)", Numbers.grouped(node.rowsIn),
-        node.kind == .sink ? "" : Numbers.grouped(node.rowsOut), aside(node),
+        node.kind == .sink || node.kind == .view ? "" : Numbers.grouped(node.rowsOut), aside(node),
       ])
     }
     let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -12,7 +12,9 @@ struct Weir: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       RunCommand.self, ValidateCommand.self, ExplainCommand.self, PlanCommand.self, SavepointCommand.self,
-      CheckpointsCommand.self, GenerateCommand.self, ReplayCommand.self, TransactionCommand.self,
+      CheckpointsCommand.self, GenerateCommand.self, ReplayCommand.self, TransactionCommand.self, RunnerCommand.self,
+      SubmitCommand.self, ListCommand.self, StatusCommand.self, UpgradeCommand.self, PauseCommand.self,
+      ResumeCommand.self, RescaleCommand.self, CancelCommand.self, AuditCommand.self,
     ])
 
   static func main() async {

@@ -43,4 +43,18 @@ import Testing
     #expect(status == 0, "\(output)")
     #expect(output.contains("30,000 CSV records in 30 files"), "\(output)")
   }
+
+  /// In headless Chromium, at phone and at desktop width, by keyboard; the pictures are in `out/pages`.
+  @Test func thePagesShowWhatTheyAreFor_andToCustomersTheirOwnRowsOnly() throws {
+    let (status, output) = try ScriptTests.run(
+      ".venv/bin/python", [WeirProcess.root.path + "/scripts/check-pages", "--weir", WeirProcess.binary.path])
+    #expect(status == 0, "\(output)")
+    #expect(output.contains("6 pages at 2 widths are as they should be"), "\(output)")
+  }
+
+  @Test func schemathesisFindsNoAnswerThatIsA5xxOrNotInTheDocument() throws {
+    let (status, output) = try ScriptTests.run("scripts/fuzz-api", ["--examples", "10"])
+    #expect(status == 0, "\(output.suffix(4000))")
+    #expect(output.matches(of: /Tested: +[0-9]+/).count == 2, "\(output.suffix(4000))")
+  }
 }

@@ -69,6 +69,23 @@ struct DeploymentTests {
     #expect((kafka["KAFKA_TRANSACTION_MAX_TIMEOUT_MS"].flatMap { Int($0) } ?? 0) >= 15 * 60 * 1000)
   }
 
+  @Test func theRunnerAsksForTokens_andPrometheusHasOne() throws {
+    let services = try DeploymentTests.services()
+    let command = try #require(services["weir"]?["command"] as? [String])
+    #expect(command.first == "runner" && command.contains("--token-keys") && !command.contains("--insecure-no-auth"))
+    let prometheus = try DeploymentTests.mapping("deploy/prometheus/prometheus.yml")
+    let jobs = try #require(prometheus["scrape_configs"] as? [[String: Any]])
+    let job = try #require(jobs.first { $0["job_name"] as? String == "weir" })
+    let file = try #require((job["authorization"] as? [String: String])?["credentials_file"])
+    for name in ["weir", "prometheus"] {
+      let volumes = services[name]?["volumes"] as? [String] ?? []
+      #expect(volumes.contains("./deploy/keys:/etc/weir:ro"), "\(name)")
+    }
+    #expect(file.hasPrefix("/etc/weir/"))
+    let readme = try DeploymentTests.text("deploy/keys/README.md")
+    #expect(readme.contains("deploy/keys" + file.dropFirst("/etc/weir".count)))
+  }
+
   @Test func whatPrometheusAndGrafanaRead_areServices() throws {
     let services = try DeploymentTests.services()
     let prometheus = try DeploymentTests.mapping("deploy/prometheus/prometheus.yml")
@@ -90,11 +107,45 @@ struct DeploymentTests {
     #expect(grafana.contains { $0.contains(":\(path):") })
   }
 
+  /// `promtool` is in Debian's package `prometheus`.
+  @Test func theAlerts_sayWhatTheirTestsExpect() throws {
+    let folder = StyleTests.root.appendingPathComponent("deploy/prometheus").path
+    for arguments in [["check", "rules", folder + "/rules.yml"], ["test", "rules", folder + "/rules_test.yml"]] {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+      process.arguments = ["promtool"] + arguments
+      let output = Pipe()
+      (process.standardOutput, process.standardError) = (output, output)
+      try process.run()
+      let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 0, "\(text)")
+    }
+    let files = try #require(try DeploymentTests.mapping("deploy/prometheus/prometheus.yml")["rule_files"] as? [String])
+    #expect(files == ["rules.yml"])
+  }
+
+  /// Rules and dashboard read only what the runner gives.
+  @Test func everyMetricThatIsRead_isOneThatTheRunnerGives() throws {
+    let source = try DeploymentTests.text("Sources/Service/API/MetricsText.swift")
+    let given = Set(source.matches(of: /"(weir_[a-z_]+)"/).map { String($0.output.1) })
+    #expect(given.count > 15)
+    for file in ["deploy/prometheus/rules.yml", "deploy/grafana/dashboards/weir.json"] {
+      let read = Set(try DeploymentTests.text(file).matches(of: /weir_[a-z_]+/).map { String($0.output) })
+      #expect(read.count > 5 && read.isSubset(of: given), "\(file): \(read.subtracting(given).sorted())")
+    }
+    let dashboard = try JSONSerialization.jsonObject(
+      with: Data(DeploymentTests.text("deploy/grafana/dashboards/weir.json").utf8))
+    let panels = try #require((dashboard as? [String: Any])?["panels"] as? [[String: Any]])
+    #expect(Set(panels.compactMap { $0["id"] as? Int }).count == panels.count)
+  }
+
   /// The image is built of what `scripts/setup` installs.
   @Test func theImageHasThePackagesOfSetup() throws {
     let setup = try DeploymentTests.text("scripts/setup")
-    let line = try #require(setup.split(separator: "\n").first { $0.hasPrefix("packages=(") })
-    let packages = line.dropFirst("packages=(".count).dropLast().split(separator: " ").map(String.init)
+    let list = try #require(setup.firstMatch(of: /packages=\(([^)]*)\)/)?.1)
+    let packages = list.split(whereSeparator: \.isWhitespace).map(String.init)
+    #expect(packages.count > 8)
     let docker = try DeploymentTests.text("Dockerfile")
     for package in packages where package.hasPrefix("lib") || package.hasPrefix("zlib") {
       #expect(docker.contains(package), "the Dockerfile does not install \(package)")

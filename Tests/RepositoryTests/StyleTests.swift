@@ -37,7 +37,8 @@ struct StyleTests {
     "PostgresClient": ["CPostgres"],
     "State": ["StreamModel", "RocksStore", "Glibc", "Synchronization"],
     "Operators": ["StreamModel", "Expressions", "State", "Glibc", "Synchronization"],
-    "Checkpoint": ["StreamModel", "State", "Glibc"],
+    "Views": ["StreamModel", "Formats", "State", "Operators", "Glibc", "Synchronization"],
+    "Checkpoint": ["StreamModel", "State", "Glibc", "Synchronization"],
     "weir-bench": ["KafkaClient", "Formats", "Glibc", "Synchronization"],
     "Connectors": [
       "StreamModel", "Expressions", "Formats", "PostgresClient", "KafkaClient", "Operators", "Glibc",
@@ -47,14 +48,18 @@ struct StyleTests {
       "StreamModel", "Expressions", "KafkaClient", "Formats", "Operators", "Connectors", "Yams", "Glibc",
     ],
     "Runtime": [
-      "StreamModel", "Expressions", "KafkaClient", "Formats", "State", "Operators", "Checkpoint", "Connectors",
+      "StreamModel", "Expressions", "KafkaClient", "Formats", "State", "Operators", "Views", "Checkpoint", "Connectors",
       "Topology", "Synchronization", "Glibc",
     ],
+    "Service": [
+      "StreamModel", "Formats", "Views", "Checkpoint", "Connectors", "Topology", "Runtime", "Synchronization", "Glibc",
+      "Foundation", "FoundationNetworking", "Crypto", "HTTPTypes", "Hummingbird", "HummingbirdCore",
+      "HummingbirdTLS", "JWTKit", "Logging",
+      "ServiceLifecycle",
+    ],
     "weir": [
-      "CGlibc", "StreamModel", "Formats", "Operators", "Checkpoint", "Connectors", "Topology", "Runtime",
-      "ArgumentParser",
-      "Synchronization",
-      "Glibc",
+      "CGlibc", "StreamModel", "Formats", "Operators", "Checkpoint", "Connectors", "Topology", "Runtime", "Service",
+      "ArgumentParser", "Logging", "Synchronization", "Foundation", "FoundationNetworking", "Glibc",
     ],
     "TestSupport": ["StreamModel", "Expressions", "State", "Operators", "Synchronization", "Glibc"],
   ]

@@ -203,7 +203,8 @@ struct TopologyChecker {
   private mutating func checkViews() {
     for (name, item) in collection("views", "views by name") {
       Names.checkPart(name, item)
-      guard let section = item.section(["from", "key", "retain"], expected: "{from, key, retain}") else { continue }
+      let known = ["from", "key", "retain", "account", "mask"]
+      guard let section = item.section(known, expected: "{from, key, retain, account, mask}") else { continue }
       let retain = section["retain"].map { $0.duration(atLeast: 1) }
       let reference = section.required("from", "the step it shows: from: STEP").flatMap(readViewInput)
       if let reference { catalog.check(reference) }
@@ -214,9 +215,13 @@ struct TopologyChecker {
         key.fault("is empty", "list the columns that tell rows apart: key: [account_id]")
         continue
       }
-      guard retain != .some(nil), columns.isComplete else { continue }
+      let access = ViewAccessChecker(stream: stream, key: columns).check(section)
+      guard retain != .some(nil), columns.isComplete, let access else { continue }
       views.append(
-        ViewPlan(name: name, input: reference.reference, key: columns.indices, retainMilliseconds: retain ?? nil))
+        ViewPlan(
+          name: name, input: reference.reference, schema: stream.schema, key: columns.indices,
+          hasEventTime: stream.hasEventTime, retainMilliseconds: retain ?? nil, account: access.account,
+          masked: access.masked))
     }
   }
 

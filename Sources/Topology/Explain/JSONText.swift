@@ -15,6 +15,35 @@ package indirect enum JSONText {
     return text
   }
 
+  /// On one line, without blanks.
+  package var line: String {
+    var text = ""
+    writeLine(to: &text)
+    return text
+  }
+
+  private func writeLine(to text: inout String) {
+    switch self {
+    case .null, .flag, .integer, .number, .string: write(to: &text, indentation: "")
+    case .array(let items):
+      text += "["
+      for (index, item) in items.enumerated() {
+        if index > 0 { text += "," }
+        item.writeLine(to: &text)
+      }
+      text += "]"
+    case .object(let entries):
+      text += "{"
+      for (index, entry) in entries.enumerated() {
+        if index > 0 { text += "," }
+        JSONText.quoted(entry.0, to: &text)
+        text += ":"
+        entry.1.writeLine(to: &text)
+      }
+      text += "}"
+    }
+  }
+
   private func write(to text: inout String, indentation: String) {
     switch self {
     case .null: text += "null"

@@ -15,6 +15,9 @@ package enum PlanExplainer {
   /// A Flink SQL script; comments say what is not translatable, and why.
   package static func flinkSQL(_ plan: LogicalPlan) -> String { FlinkSQL(plan: plan).text }
 
+  /// The same as a value.
+  package static func object(_ plan: LogicalPlan) -> JSONText { PlanObject(plan: plan).value }
+
   /// One JSON object, its keys in a fixed order.
   package static func json(_ plan: LogicalPlan) -> String { PlanObject(plan: plan).value.text + "\n" }
 }

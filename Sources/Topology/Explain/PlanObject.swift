@@ -171,7 +171,10 @@ struct PlanObject {
   private func view(_ view: ViewPlan) -> JSONText {
     .object([
       ("name", .string(view.name)), ("from", .string(view.input.description)),
-      ("key", names(view.key, plan.schema(of: view.input))), ("retain_ms", optional(view.retainMilliseconds)),
+      ("key", names(view.key, view.schema)), ("retain_ms", optional(view.retainMilliseconds)),
+      ("account", view.account.map { .string(view.schema[$0].name) } ?? .null),
+      ("mask", names(view.masked, view.schema)),
+      ("columns", columns(view.schema)),
     ])
   }
 

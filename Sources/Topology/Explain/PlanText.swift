@@ -213,7 +213,8 @@ struct PlanText {
     return [
       "view \(view.name)", line("from", view.input.description), line("key", key),
       line("retains", view.retainMilliseconds.map(Durations.format) ?? "everything"),
-    ]
+    ] + (view.account.map { [line("account", view.schema[$0].name)] } ?? [])
+      + (view.masked.isEmpty ? [] : [line("masks", view.masked.map { view.schema[$0].name }.joined(separator: ", "))])
   }
 
   private var notes: [String] { ["notes"] + plan.notes.map { "  " + $0 } }

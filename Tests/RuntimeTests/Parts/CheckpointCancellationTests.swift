@@ -25,7 +25,7 @@ import Topology
         CheckpointDriver.Settings(
           topology: "t", retain: 1, sourceCount: 1, participantCount: 2,
           timing: .init(intervalMilliseconds: 1, timeoutMilliseconds: 1, minPauseMilliseconds: 0), signatures: [:],
-          counted: .init(since: 0, nodes: []), commit: { _ in }),
+          counted: .init(since: 0, nodes: []), commit: { _ in }, committed: { _ in }),
         storage: try CheckpointStorage(directory: folder), store: nil, lastID: 0, restoredFiles: [])
       driver.attach([], [inbox])
       let edge = EdgeWriter(

@@ -47,6 +47,7 @@ enum GraphOf {
     case .union: "union \(node.name)"
     case .sort: "sort \(node.name)"
     case .sink: "sink \(node.name)"
+    case .view: "view \(node.name)"
     }
   }
 

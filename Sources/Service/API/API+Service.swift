@@ -1,0 +1,31 @@
+import Topology
+
+/// What the runner says of itself: health, metrics, its own document.
+extension API {
+  var serviceEndpoints: [Endpoint] {
+    [
+      Endpoint(
+        method: "GET", path: "/healthz", summary: "Whether the process answers", roles: [], answer: "Text",
+        answerType: "text/plain",
+        handle: { _ in .bytes(Array("ok\n".utf8), type: "text/plain") }),
+      Endpoint(
+        method: "GET", path: "/readyz", summary: "Whether everything that is to run has been started", roles: [],
+        answer: "Text", answerType: "text/plain", problems: [.unavailable], handle: ready),
+      Endpoint(
+        method: "GET", path: "/metrics", summary: "Counters and gauges as Prometheus reads them", roles: [.operator],
+        answer: "Text", answerType: "text/plain; version=0.0.4", handle: metrics),
+      Endpoint(
+        method: "GET", path: "/v1/openapi.json", summary: "This document", roles: [], answer: "Document",
+        handle: { _ in .json(OpenAPI.document(endpoints)) }),
+    ]
+  }
+
+  private func ready(_ request: APIRequest) throws -> APIAnswer {
+    guard runner.isReady else { throw Problem(.unavailable, "topologies are being started") }
+    return .bytes(Array("ready\n".utf8), type: "text/plain")
+  }
+
+  private func metrics(_ request: APIRequest) -> APIAnswer {
+    .bytes(Array(MetricsText.render(runner, followers: bell.count).utf8), type: "text/plain; version=0.0.4")
+  }
+}

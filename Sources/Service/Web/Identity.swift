@@ -1,0 +1,26 @@
+/// What somebody may do.
+package enum Role: String, Sendable, CaseIterable, Codable {
+  /// Everything.
+  case `operator`
+  /// Reads topologies and views, personal fields as tokens.
+  case analyst
+  /// Reads the rows of one account in views, and nothing else.
+  case portal
+}
+
+/// Who asks.
+package struct Identity: Sendable {
+  package let subject: String
+  package let role: Role
+  /// Of the portal: the one account whose rows it sees.
+  package let account: String?
+
+  package init(subject: String, role: Role, account: String? = nil) {
+    self.subject = subject
+    self.role = role
+    self.account = account
+  }
+
+  /// Everyone, where a runner asks for no tokens.
+  package static let anonymous = Identity(subject: "anonymous", role: .operator)
+}
