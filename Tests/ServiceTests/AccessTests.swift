@@ -161,6 +161,30 @@ extension ServiceTests {
       }
     }
 
+    /// The clocks' leeway is 30 s: this token holds for 20 more.
+    @Test func aStreamOfEvents_endsWhenItsTokenDoes() async throws {
+      let tokens = TestTokens()
+      let folder = FileManager.default.temporaryDirectory.appendingPathComponent("weir-keys-\(UUID().uuidString)")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(at: folder) }
+      let settings = try tokens.settings(in: folder)
+      let staff = TestRunner.bearer(try await tokens.token("operator"))
+      let portal = TestRunner.bearer(try await tokens.token("portal", account: "acc-000003", expiresIn: -10))
+      try await TestRunner.with {
+        $0.tokens = settings
+      } _: { runner in
+        let usage = TestRunner.usage("live", rows: nil, rate: 500)
+        #expect(try runner.request("POST", "/v1/topologies", headers: staff, body: usage).status == 201)
+        let client = try SocketClient(port: runner.port)
+        client.sendHead("GET", "/v1/topologies/live/views/latest/changes?isolation=live", headers: portal)
+        #expect(try client.head().status == 200)
+        #expect(try client.events(1)[0]["event"] == "open")
+        _ = try client.read(until: "\r\n0\r\n\r\n")
+        let again = try runner.request("GET", "/v1/topologies/live/views", headers: portal)
+        #expect(again.status == 401)
+      }
+    }
+
     @Test func aTokenThatAsksTooOften_isToldWhenToComeBack_andHoldsUpNoOther() async throws {
       try await TestRunner.withTokens {
         $0.requestsPerSecond = 5

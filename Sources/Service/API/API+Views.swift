@@ -164,7 +164,10 @@ extension API {
       let cursor = ChangeCursor(access: access, isolation: isolation, prefix: prefix, position: start)
       return .events(
         EventStream(
-          next: { [followers] in try await withTaskExecutorPreference(followers) { try await cursor.next() } },
+          next: { [followers, identity = request.identity] in
+            if identity.hasExpired { return nil }
+            return try await withTaskExecutorPreference(followers) { try await cursor.next() }
+          },
           bell: { follow }))
     } catch let error as ViewError {
       throw Problem(error)

@@ -73,7 +73,7 @@ package actor TokenVerifier {
 
   private func identity(of claims: TokenClaims) throws(Problem) -> Identity {
     let now = Date()
-    guard let expires = claims.exp, expires.addingTimeInterval(TokenVerifier.leewaySeconds) > now else {
+    guard let expires = claims.exp?.addingTimeInterval(TokenVerifier.leewaySeconds), expires > now else {
       throw Problem(.unauthorized, claims.exp == nil ? "the token never expires" : "the token has expired")
     }
     if let from = claims.nbf, from.addingTimeInterval(-TokenVerifier.leewaySeconds) > now {
@@ -92,7 +92,9 @@ package actor TokenVerifier {
     if role == .portal, claims.account?.isEmpty ?? true {
       throw Problem(.unauthorized, "the token is the portal's and names no account")
     }
-    return Identity(subject: subject, role: role, account: role == .portal ? claims.account : nil)
+    return Identity(
+      subject: subject, role: role, account: role == .portal ? claims.account : nil,
+      expiresAt: Int64(min(expires.timeIntervalSince1970 * 1000, 0x1p62)))
   }
 
   // MARK: Keys
