@@ -174,7 +174,7 @@ extension ServiceTests {
         $0.tokens = settings
       } _: { runner in
         let usage = TestRunner.usage("live", rows: nil, rate: 500)
-        #expect(try runner.request("POST", "/v1/topologies", headers: staff, body: usage).status == 201)
+        #expect(try runner.request("POST", "/v1/topologies", body: usage, headers: staff).status == 201)
         let client = try SocketClient(port: runner.port)
         client.sendHead("GET", "/v1/topologies/live/views/latest/changes?isolation=live", headers: portal)
         #expect(try client.head().status == 200)
