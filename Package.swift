@@ -67,21 +67,25 @@ let package = Package(
     tests("StreamModelTests", ["StreamModel"]),
     tests("ExpressionsTests", ["Expressions", "StreamModel"]),
     tests("KafkaClientTests", ["KafkaClient"]),
-    tests("FormatsTests", ["Formats", "StreamModel"]),
+    .target(name: "RegistryDouble", path: "Tests/RegistryDouble", swiftSettings: strict),
+    tests("FormatsTests", ["Formats", "StreamModel", "RegistryDouble"]),
     tests("StateTests", ["State", "StreamModel", "TestSupport"]),
     .target(name: "RatingModel", path: "Tests/RatingModel", swiftSettings: strict),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport", "RatingModel"]),
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
     tests(
       "ConnectorsTests",
-      ["Connectors", "Expressions", "Formats", "Operators", "PostgresClient", "StreamModel", "TestSupport"]),
+      [
+        "Connectors", "Expressions", "Formats", "KafkaClient", "Operators", "PostgresClient", "StreamModel",
+        "TestSupport",
+      ]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
       "RuntimeTests",
       ["Runtime", "Topology", "Expressions", "Operators", "Connectors", "Checkpoint", "StreamModel", "TestSupport"]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
     tests("EndToEndTests", ["RatingModel", "TestSupport"]),
-    tests("KafkaEndToEndTests", ["KafkaClient"]),
+    tests("KafkaEndToEndTests", ["KafkaClient", "RegistryDouble"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

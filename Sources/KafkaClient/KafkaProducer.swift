@@ -61,7 +61,8 @@ package final class KafkaProducer: Sendable {
     while true {
       let copy = headers.flatMap { rd_kafka_headers_copy($0.native) }
       let code = weir_kafka_produce(
-        handle.native, topic.native, partition ?? -1, key?.baseAddress, key?.count ?? 0, value?.baseAddress, value?.count ?? 0,
+        handle.native, topic.native, partition ?? -1, key?.baseAddress, key?.count ?? 0, value?.baseAddress,
+        value?.count ?? 0,
         timestamp, copy)
       if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
       if let copy { rd_kafka_headers_destroy(copy) }

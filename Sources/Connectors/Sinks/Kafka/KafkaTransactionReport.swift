@@ -53,7 +53,8 @@ package struct KafkaTransactionReport: Sendable {
     let hasMarkerTopic = try KafkaMarkerReader(cluster: cluster, job: job, place: "transactions of \(job)").hasTopic(
       KafkaMarker.topic)
     do {
-      let transactions = try KafkaTransactions(.init(cluster: cluster, job: job, transactionTimeoutMilliseconds: 60_000))
+      let transactions = try KafkaTransactions(
+        .init(cluster: cluster, job: job, transactionTimeoutMilliseconds: 60_000))
       try transactions.start()
       if hasMarkerTopic { try transactions.claim() }
     } catch {
