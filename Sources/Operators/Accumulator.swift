@@ -116,8 +116,11 @@ struct AccumulatorField {
     let value = argument.layout == .int128 || argument.layout == .view ? 2 : 1
     switch function {
     case .countAll, .count: return 1
+    case .sum where argument == .double: return ReproducibleSum.words
+    case .avg where argument == .double: return ReproducibleSum.words + 1
     case .countDistinct, .sum: return 2
-    case .avg, .stddevPop: return 3
+    case .avg: return 3
+    case .stddevPop: return DeviationAccumulator.words
     case .min, .max: return value
     case .first, .last: return 2 + value
     }
@@ -139,7 +142,7 @@ struct AccumulatorField {
     case .sum: return SumAccumulator(offset: offset, flag: flag, type: resultType)
     case .avg where isDouble: return DoubleAverageAccumulator(offset: offset)
     case .avg: return AverageAccumulator(offset: offset, argument: argumentType, result: resultType)
-    case .stddevPop: return DeviationAccumulator(offset: offset, argument: argumentType)
+    case .stddevPop: return DeviationAccumulator(offset: offset)
     case .min, .max: return extremum(wantsGreatest: function == .max)
     case .first, .last:
       return FirstLastAccumulator(offset: offset, flag: flag, type: argumentType, wantsLast: function == .last)

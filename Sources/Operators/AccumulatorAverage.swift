@@ -88,14 +88,14 @@ final class AverageAccumulator: SummingAccumulator {
   }
 }
 
-/// `avg` of doubles: a compensated sum, and how many rows it is of 16 bytes behind.
+/// `avg` of doubles: a sum that no order changes, and behind it how many rows it is of.
 final class DoubleAverageAccumulator: SummingAccumulator {
-  private let sum: CompensatedSum
+  private let sum: ReproducibleSum
   private let count: Int
 
   init(offset: Int) {
-    sum = CompensatedSum(offset: offset)
-    count = offset + 16
+    sum = ReproducibleSum(offset: offset)
+    count = offset + ReproducibleSum.words * 8
   }
 
   var limit: SumLimit { .double }

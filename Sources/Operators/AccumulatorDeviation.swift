@@ -1,107 +1,74 @@
 import State
 import StreamModel
 
-/// `stddev_pop`: the number of rows, their mean and the sum of squared distances from it, as doubles.
+/// `stddev_pop` of doubles: the number of rows, their sum, and the sum of their squares.
 ///
-/// Rows are taken in by Welford's method and partial aggregates combined by Chan's (Chan, Golub, LeVeque 1979), which stay
-/// accurate where the difference of two large sums would not. The last digits may depend on the order of rows.
+/// Both sums depend on no order and keep every bit of values of like size (`ReproducibleSum`), and `n·Σx² − (Σx)²` is worked
+/// out in integers: nothing is lost to cancellation, and a rerun gives the same bits.
 final class DeviationAccumulator: Accumulator {
+  static let words = 1 + 2 * ReproducibleSum.words
   private let offset: Int
-  private let argument: DataType
-  /// What a decimal's scaled integer is divided by.
-  private let divisor: Double
+  private let sum: ReproducibleSum
+  private let squares: ReproducibleSum
 
-  init(offset: Int, argument: DataType) {
+  init(offset: Int) {
     self.offset = offset
-    self.argument = argument
-    if case .decimal(_, let scale) = argument { divisor = Double(Decimal.powersOfTen[scale]) } else { divisor = 1 }
+    sum = ReproducibleSum(offset: offset + 8)
+    squares = ReproducibleSum(offset: offset + 8 + ReproducibleSum.words * 8)
   }
 
-  private struct Moments {
-    var count: Double
-    var mean: Double
-    var squares: Double
+  private func count(_ records: RecordArea, _ slot: Int32) -> Int64 {
+    records.field(slot, offset).load(as: Int64.self)
   }
 
-  @inline(__always) private func load(_ records: RecordArea, _ slot: Int32) -> Moments {
-    let field = records.field(slot, offset)
-    return Moments(
-      count: field.load(as: Double.self), mean: field.load(fromByteOffset: 8, as: Double.self),
-      squares: field.load(fromByteOffset: 16, as: Double.self))
-  }
-
-  @inline(__always) private func store(_ moments: Moments, _ records: RecordArea, _ slot: Int32) {
-    let field = records.field(slot, offset)
-    field.storeBytes(of: moments.count, as: Double.self)
-    field.storeBytes(of: moments.mean, toByteOffset: 8, as: Double.self)
-    field.storeBytes(of: moments.squares, toByteOffset: 16, as: Double.self)
-  }
-
-  @inline(__always) private func value(_ column: Column, _ row: Int) -> Double {
-    switch argument.layout {
-    case .float64: column.doubles[row]
-    case .int128: Double(column.int128s[row]) / divisor
-    default: Double(column.int64s[row]) / divisor
-    }
+  private func addCount(_ more: Int64, _ records: RecordArea, _ slot: Int32) {
+    records.field(slot, offset).storeBytes(of: count(records, slot) &+ more, as: Int64.self)
   }
 
   func update(_ records: RecordArea, _ rows: RowSelection, _ input: AccumulatorInput) {
+    let values = input.column.doubles
     for index in 0..<rows.count {
-      let value = value(input.column, Int(rows.rows[index]))
-      var moments = load(records, rows.slots[index])
-      let distance = value - moments.mean
-      moments.count += 1
-      moments.mean += distance / moments.count
-      moments.squares += distance * (value - moments.mean)
-      store(moments, records, rows.slots[index])
+      let value = values[Int(rows.rows[index])]
+      addCount(1, records, rows.slots[index])
+      sum.add(value, records, rows.slots[index])
+      squares.addSquare(value, records, rows.slots[index])
     }
   }
 
   func merge(_ records: RecordArea, _ pairs: SlotPairs, from other: any Accumulator, _ otherRecords: RecordArea) {
     for index in 0..<pairs.count {
-      let first = load(records, pairs.targets[index])
-      let second = load(otherRecords, pairs.sources[index])
-      if second.count == 0 { continue }
-      store(first.count == 0 ? second : combined(first, second), records, pairs.targets[index])
+      let (target, source) = (pairs.targets[index], pairs.sources[index])
+      addCount(count(otherRecords, source), records, target)
+      sum.merge(records, target, from: otherRecords, source)
+      squares.merge(records, target, from: otherRecords, source)
     }
-  }
-
-  private func combined(_ first: Moments, _ second: Moments) -> Moments {
-    let count = first.count + second.count
-    let distance = second.mean - first.mean
-    return Moments(
-      count: count, mean: first.mean + distance * (second.count / count),
-      squares: first.squares + second.squares + distance * distance * (first.count * second.count / count))
   }
 
   func emit(
     _ records: RecordArea, _ slots: UnsafeBufferPointer<Int32>, into builder: ColumnBuilder
   ) -> [ResultFailure] {
-    var failures: [ResultFailure] = []
-    for (position, slot) in slots.enumerated() {
-      let moments = load(records, slot)
-      if moments.count == 0 {
-        builder.appendNull()
-      } else if moments.mean.isFinite, !moments.squares.isFinite {
-        builder.appendNull()
-        failures.append(ResultFailure(position: position, reason: "stddev_pop overflows a double"))
-      } else {
-        builder.append(double: (moments.squares / moments.count).squareRoot())
-      }
+    for slot in slots {
+      let rows = count(records, slot)
+      if rows == 0 { builder.appendNull() } else { builder.append(double: deviation(records, slot, rows)) }
     }
-    return failures
+    return []
+  }
+
+  /// Not a number where a row's value was not finite.
+  private func deviation(_ records: RecordArea, _ slot: Int32, _ rows: Int64) -> Double {
+    guard let sum = sum.magnitude(records, slot), let squares = squares.magnitude(records, slot) else { return .nan }
+    return squares.multiplied(by: UInt64(rows)).subtracting(sum.multiplied(by: sum)).squareRoot / Double(rows)
   }
 
   func encode(_ records: RecordArea, _ slot: Int32, to writer: inout StateWriter) {
-    let moments = load(records, slot)
-    writer.write(moments.count)
-    writer.write(moments.mean)
-    writer.write(moments.squares)
+    writer.write(UInt64(bitPattern: count(records, slot)))
+    sum.encode(records, slot, to: &writer)
+    squares.encode(records, slot, to: &writer)
   }
 
   func decode(_ records: RecordArea, _ slot: Int32, from reader: inout StateReader) throws(StateError) {
-    let count = try reader.readDouble()
-    let mean = try reader.readDouble()
-    store(Moments(count: count, mean: mean, squares: try reader.readDouble()), records, slot)
+    addCount(Int64(bitPattern: try reader.readUInt64()), records, slot)
+    try sum.decode(records, slot, from: &reader)
+    try squares.decode(records, slot, from: &reader)
   }
 }

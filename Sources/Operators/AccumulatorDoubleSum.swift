@@ -1,87 +1,13 @@
 import State
 import StreamModel
 
-/// A sum of doubles that carries what rounding lost: the sum at `offset`, the compensation 8 bytes behind.
-///
-/// Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen" (1974). The error no longer grows with
-/// the number of rows; the last digit may still depend on their order.
-struct CompensatedSum {
-  let offset: Int
-
-  @inline(__always) func add(_ value: Double, _ records: RecordArea, _ slot: Int32) {
-    let field = records.field(slot, offset)
-    let sum = field.load(as: Double.self)
-    let total = sum + value
-    let lost = abs(sum) >= abs(value) ? (sum - total) + value : (value - total) + sum
-    field.storeBytes(of: total, as: Double.self)
-    field.storeBytes(of: field.load(fromByteOffset: 8, as: Double.self) + lost, toByteOffset: 8, as: Double.self)
-  }
-
-  @inline(__always) func load(_ records: RecordArea, _ slot: Int32) -> Double {
-    let field = records.field(slot, offset)
-    let sum = field.load(as: Double.self)
-    return sum.isFinite ? sum + field.load(fromByteOffset: 8, as: Double.self) : sum
-  }
-
-  func update(_ records: RecordArea, _ rows: RowSelection, _ column: Column) {
-    let values = column.doubles
-    for index in 0..<rows.count { add(values[Int(rows.rows[index])], records, rows.slots[index]) }
-  }
-
-  func merge(_ records: RecordArea, _ slot: Int32, from otherRecords: RecordArea, _ otherSlot: Int32) {
-    let other = otherRecords.field(otherSlot, offset)
-    add(other.load(as: Double.self), records, slot)
-    let field = records.field(slot, offset) + 8
-    field.storeBytes(of: field.load(as: Double.self) + other.load(fromByteOffset: 8, as: Double.self), as: Double.self)
-  }
-
-  func encode(_ records: RecordArea, _ slot: Int32, to writer: inout StateWriter) {
-    let field = records.field(slot, offset)
-    writer.write(field.load(as: Double.self))
-    writer.write(field.load(fromByteOffset: 8, as: Double.self))
-  }
-
-  func decode(_ records: RecordArea, _ slot: Int32, from reader: inout StateReader) throws(StateError) {
-    let field = records.field(slot, offset)
-    field.storeBytes(of: try reader.readDouble(), as: Double.self)
-    field.storeBytes(of: try reader.readDouble(), toByteOffset: 8, as: Double.self)
-  }
-
-  func magnitude(of column: Column, count: Int) -> Double {
-    var sum = 0.0
-    for row in 0..<count where column.doubles[row].isFinite { sum += abs(column.doubles[row]) }
-    return sum
-  }
-
-  func magnitude(_ records: RecordArea, slotCount: Int) -> Double {
-    var sum = 0.0
-    for slot in 0..<Int32(slotCount) {
-      let value = load(records, slot)
-      if value.isFinite { sum += abs(value) }
-    }
-    return sum
-  }
-
-  /// Whether finite partial sums and a finite row add up to what is not.
-  func overflows(_ partials: [(records: RecordArea, slot: Int32)], _ column: Column, row: Int) -> Bool {
-    var sum = column.doubles[row]
-    for partial in partials {
-      let value = load(partial.records, partial.slot)
-      guard sum.isFinite, value.isFinite else { return false }
-      sum += value
-      if !sum.isFinite { return true }
-    }
-    return false
-  }
-}
-
-/// `sum` of doubles.
+/// `sum` of doubles: the same bits in whatever order rows come.
 final class DoubleSumAccumulator: SummingAccumulator {
-  private let sum: CompensatedSum
+  private let sum: ReproducibleSum
   private let flag: Int
 
   init(offset: Int, flag: Int) {
-    sum = CompensatedSum(offset: offset)
+    sum = ReproducibleSum(offset: offset)
     self.flag = flag
   }
 

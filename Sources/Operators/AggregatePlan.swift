@@ -48,18 +48,6 @@ final class AggregatePlan {
 
   func makeAccumulators() -> [any Accumulator] { calls.map { $0.field.makeAccumulator() } }
 
-  /// Whether partial aggregates combine to the very value of the whole, whatever rows each of them holds. Where doubles
-  /// are added up the last digit tells.
-  var combinesExactly: Bool {
-    calls.allSatisfy { call in
-      switch call.call.function {
-      case .sum, .avg: call.call.argument?.type != .double
-      case .stddevPop: false
-      case .countAll, .count, .countDistinct, .min, .max, .first, .last: true
-      }
-    }
-  }
-
   /// Whether the order of rows with one event time matters.
   var needsTies: Bool { calls.contains { $0.call.function == .first || $0.call.function == .last } }
 }

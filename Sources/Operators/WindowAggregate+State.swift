@@ -3,10 +3,8 @@ import StreamModel
 
 extension AggregateSpec {
   /// Whether groups of windows that leave memory can begin anew as partial aggregates: nothing looks at a group before its
-  /// window closes, and no sum of doubles depends on where it was cut.
-  package var keepsPartials: Bool {
-    earlyMilliseconds == nil && allowedLatenessMilliseconds == 0 && AggregatePlan(values).combinesExactly
-  }
+  /// window closes.
+  package var keepsPartials: Bool { earlyMilliseconds == nil && allowedLatenessMilliseconds == 0 }
 }
 
 /// In the state: a group of a pane is an entry under the pane's prefix, with the number of its run where there can be several.

@@ -22,9 +22,9 @@ import StreamModel
 /// contain are combined into one.
 ///
 /// **State** (`WindowAggregate+State`). A snapshot writes the groups that changed. When memory runs short all groups are
-/// written and let go of. Where partial aggregates combine exactly, groups then begin anew, as another run, and runs are combined
-/// when a window closes (`WindowAggregate+Sweep`): nothing is ever read for a row. Otherwise, and where results are given
-/// before or after the close, a group is read back before a row is added to it (`WindowAggregate+Load`).
+/// written and let go of. Groups then begin anew, as another run, and runs are combined when a window closes
+/// (`WindowAggregate+Sweep`): nothing is ever read for a row. Where results are given before or after the close, a group is
+/// read back before a row is added to it (`WindowAggregate+Load`).
 final class WindowAggregate: StreamOperator {
   let spec: AggregateSpec
   let plan: AggregatePlan

@@ -113,12 +113,13 @@ extension ExecutionGraph {
   private static func aspects(of spec: AggregateSpec, _ input: Schema) -> [(name: String, value: String)] {
     let calls = spec.values.flatMap(\.expression.calls)
     let read = Set(calls.flatMap { ($0.argument?.columns ?? []) + ($0.filter?.columns ?? []) }).sorted()
+    let addsDoubles = calls.contains { $0.argument?.type == .double && [.sum, .avg, .stddevPop].contains($0.function) }
     return [
       ("operation", "aggregate"), ("key", input.names(spec.key)), ("window", spec.window.text(input)),
       ("values", spec.values.map(\.expression.text).joined(separator: ", ")), ("columns read", input.names(read)),
       ("allowed_lateness", "\(spec.allowedLatenessMilliseconds) ms"),
       ("results", spec.window == .none ? "as they change" : spec.earlyMilliseconds == nil ? "final" : "early"),
-    ]
+    ] + (addsDoubles ? [("layout", "sums of doubles in bins")] : [])
   }
 }
 

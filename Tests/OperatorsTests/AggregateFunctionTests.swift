@@ -19,7 +19,7 @@ import Testing
     return test
   }
 
-  /// Doubles to nine digits: their sums may differ in the last ones.
+  /// Doubles to nine digits: the model adds them up in another way.
   static func rounded(_ rows: [CapturedRow]) -> [CapturedRow] {
     rows.map { row in
       let values = row.values.map { value in
@@ -116,5 +116,23 @@ import Testing
     try target.process(TestRows(AggregateTestSpec.schema, rows).batch(), input: 0, to: output)
     try target.advance(to: .maximum, output: output)
     #expect(output.main.map { $0.values[4] } == [3.0])
+  }
+  @Test func deviationsKeepWhatCancels() throws {
+    var test = AggregateTestSpec(.tumble(size: 100, offset: 0))
+    test.values = [("deviation", "stddev_pop(d)")]
+    let cases: [(values: [Double], deviation: Double)] = [
+      ([1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16], 22.5.squareRoot()),
+      ([1e15 + 1, 1e15 - 1], 1), ([1e200, 1e200], 0), ([1e200, -1e200], 1e200), ([1e-200, -1e-200], 1e-200),
+      ([0.1, 0.1, 0.1], 0),
+      ([7], 0),
+    ]
+    for (values, deviation) in cases {
+      let target = AggregateOperator.make(try test.spec())
+      let output = CapturedOutput()
+      let rows = values.map { TestRow(at: 1, AggregateTestSpec.row(["d": .double($0)])) }
+      try target.process(TestRows(AggregateTestSpec.schema, rows).batch(), input: 0, to: output)
+      try target.advance(to: .maximum, output: output)
+      #expect(output.main.map { $0.values[4] } == [.double(deviation)], "\(values)")
+    }
   }
 }
