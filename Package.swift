@@ -87,7 +87,8 @@ let package = Package(
     tests("StreamModelTests", ["StreamModel"]),
     tests("ExpressionsTests", ["Expressions", "StreamModel"]),
     tests("KafkaClientTests", ["KafkaClient"]),
-    tests("FormatsTests", ["Formats", "StreamModel"]),
+    .target(name: "RegistryDouble", path: "Tests/RegistryDouble", swiftSettings: strict),
+    tests("FormatsTests", ["Formats", "StreamModel", "RegistryDouble"]),
     tests("StateTests", ["State", "StreamModel", "TestSupport"]),
     .target(name: "RatingModel", path: "Tests/RatingModel", swiftSettings: strict),
     tests("OperatorsTests", ["Operators", "Expressions", "State", "StreamModel", "TestSupport", "RatingModel"]),
@@ -95,7 +96,10 @@ let package = Package(
     tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
     tests(
       "ConnectorsTests",
-      ["Connectors", "Expressions", "Formats", "Operators", "PostgresClient", "StreamModel", "TestSupport"]),
+      [
+        "Connectors", "Expressions", "Formats", "KafkaClient", "Operators", "PostgresClient", "StreamModel",
+        "TestSupport",
+      ]),
     tests("TopologyTests", ["Topology", "Formats", "Operators", "Connectors", "StreamModel"]),
     tests(
       "RuntimeTests",
@@ -111,7 +115,7 @@ let package = Package(
       ]),
     tests("RepositoryTests", [.product(name: "Yams", package: "Yams")]),
     tests("EndToEndTests", ["RatingModel", "TestSupport"]),
-    tests("KafkaEndToEndTests", ["KafkaClient"]),
+    tests("KafkaEndToEndTests", ["KafkaClient", "RegistryDouble"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

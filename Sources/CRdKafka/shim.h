@@ -4,15 +4,15 @@
 // rd_kafka_producev takes a variable number of arguments, which Swift cannot give. Key and value are copied; the headers,
 // which may be NULL, are the producer's once this succeeds.
 static inline rd_kafka_resp_err_t weir_kafka_produce(
-    rd_kafka_t *producer, rd_kafka_topic_t *topic, const void *key, size_t key_size, const void *value,
-    size_t value_size, int64_t timestamp, rd_kafka_headers_t *headers) {
+    rd_kafka_t *producer, rd_kafka_topic_t *topic, int32_t partition, const void *key, size_t key_size,
+    const void *value, size_t value_size, int64_t timestamp, rd_kafka_headers_t *headers) {
   if (headers == NULL)
     return rd_kafka_producev(
-        producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+        producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, key_size),
         RD_KAFKA_V_VALUE((void *)value, value_size), RD_KAFKA_V_TIMESTAMP(timestamp), RD_KAFKA_V_END);
   return rd_kafka_producev(
-      producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+      producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition),
       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, key_size),
       RD_KAFKA_V_VALUE((void *)value, value_size), RD_KAFKA_V_TIMESTAMP(timestamp), RD_KAFKA_V_HEADERS(headers),
       RD_KAFKA_V_END);

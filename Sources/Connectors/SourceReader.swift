@@ -63,7 +63,8 @@ package protocol SourceReader: AnyObject, Sendable {
   func partitionsAtEnd() -> [Bool]?
   /// A checkpoint with these positions is committed, and nothing else tells the source's system so.
   func noteCommitted(_ positions: [PartitionPosition])
-  /// By partition name: how many records are there and not yet handed out, where the source knows.
+  /// By partition name: how many records are there and not yet handed out, where the source knows. Asked by anyone at any time,
+  /// also while `next` is at work.
   var lag: [(partition: String, records: Int64)] { get }
   func close()
 }

@@ -42,6 +42,9 @@ package final class KafkaConsumer: Sendable {
 
   deinit { rd_kafka_queue_destroy(queue.native) }
 
+  /// In place of an offset: where the partition's log begins.
+  package static let beginning = Int64(RD_KAFKA_OFFSET_BEGINNING)
+
   /// Adds partitions to those that are read, each from its offset.
   package func assign(_ offsets: [PartitionOffset]) throws(KafkaError) {
     if offsets.isEmpty { return }
@@ -55,6 +58,23 @@ package final class KafkaConsumer: Sendable {
     if let error = KafkaError(taking: rd_kafka_incremental_unassign(handle.native, list.native)) { throw error }
   }
 
+  /// Fetches and gives nothing more of these partitions. What has been fetched of them and not been polled is dropped, and fetched
+  /// again after `resume`.
+  package func pause(_ places: [TopicPartition]) throws(KafkaError) {
+    let list = PartitionList(places.map { PartitionOffset($0, offset: 0) })
+    let code = rd_kafka_pause_partitions(handle.native, list.native)
+    if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw KafkaError(code, "partitions cannot be paused") }
+    _ = try list.entries()
+  }
+
+  /// Goes on with partitions that were paused, after the last record that was polled.
+  package func resume(_ places: [TopicPartition]) throws(KafkaError) {
+    let list = PartitionList(places.map { PartitionOffset($0, offset: 0) })
+    let code = rd_kafka_resume_partitions(handle.native, list.native)
+    if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw KafkaError(code, "partitions cannot be resumed") }
+    _ = try list.entries()
+  }
+
   /// The next records and events, at most `count`: what is there at once, or else the first that comes within
   /// `milliseconds`.
   package func poll(_ count: Int, milliseconds: Int32) -> ConsumedMessages {
@@ -64,6 +84,9 @@ package final class KafkaConsumer: Sendable {
     if messages.count == 0, milliseconds > 0 { messages.fillOne(from: queue.native, milliseconds: milliseconds) }
     return messages
   }
+
+  /// Records and events that have been fetched and not been polled.
+  package var fetchedAhead: Int { Int(rd_kafka_queue_length(queue.native)) }
 
   // MARK: Offsets
 
@@ -92,6 +115,12 @@ package final class KafkaConsumer: Sendable {
     var end: Int64 = 0
     let code = rd_kafka_get_watermark_offsets(handle.native, place.topic, place.partition, &first, &end)
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && end >= 0 ? end : nil
+  }
+
+  /// The end of each partition's log, open transactions included where the consumer reads uncommitted records; asked of the
+  /// brokers all at once.
+  package func ends(of places: [TopicPartition], timeoutMilliseconds: Int32) throws(KafkaError) -> [Int64] {
+    try offsets(at: Int64(RD_KAFKA_OFFSET_END), of: places, timeoutMilliseconds: timeoutMilliseconds).map { $0 ?? 0 }
   }
 
   /// The offset of the first record of each partition that is no older than `time` (ms since 1970); nil where none is.

@@ -53,20 +53,35 @@ package final class KafkaProducer: Sendable {
   /// - Parameters:
   ///   - value: Nil for a tombstone.
   ///   - timestamp: ms since 1970; 0 for now.
+  ///   - partition: Nil for the one that the key asks for.
   package func produce(
     to topic: KafkaTopic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, headers: KafkaHeaders? = nil,
-    timestamp: Int64 = 0
+    timestamp: Int64 = 0, partition: Int32? = nil
   ) throws(KafkaError) {
     while true {
       let copy = headers.flatMap { rd_kafka_headers_copy($0.native) }
       let code = weir_kafka_produce(
-        handle.native, topic.native, key?.baseAddress, key?.count ?? 0, value?.baseAddress, value?.count ?? 0,
+        handle.native, topic.native, partition ?? -1, key?.baseAddress, key?.count ?? 0, value?.baseAddress,
+        value?.count ?? 0,
         timestamp, copy)
       if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
       if let copy { rd_kafka_headers_destroy(copy) }
       guard code == RD_KAFKA_RESP_ERR__QUEUE_FULL else { throw failure(code, topic) }
       handle.poll(milliseconds: KafkaProducer.fullQueueWaitMilliseconds)
       if let failure = handle.notices.deliveryFailure ?? handle.notices.fatal { throw failure }
+    }
+  }
+
+  /// Queues a record of whole arrays; `key` nil for none.
+  package func produce(
+    to topic: KafkaTopic, keyBytes: [UInt8]?, valueBytes: [UInt8], partition: Int32? = nil
+  ) throws(KafkaError) {
+    try (keyBytes ?? []).withUnsafeBufferPointer { (key) throws(KafkaError) in
+      try valueBytes.withUnsafeBufferPointer { (value) throws(KafkaError) in
+        try produce(
+          to: topic, key: keyBytes == nil ? nil : UnsafeRawBufferPointer(key), value: UnsafeRawBufferPointer(value),
+          partition: partition)
+      }
     }
   }
 

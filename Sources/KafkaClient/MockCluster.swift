@@ -7,12 +7,13 @@ package final class MockCluster: @unchecked Sendable {
   private let handle: KafkaHandle
   private let native: OpaquePointer
 
-  /// Requests whose answers can be made errors.
+  /// Requests whose answers can be made errors: all that Weir's clients send, but for metadata and administration, which the
+  /// pretended brokers always answer or do not know.
   package enum Request: Int16, CaseIterable, Sendable {
     case produce = 0
     case fetch = 1
     case listOffsets = 2
-    case metadata = 3
+    case offsetCommit = 8
     case offsetFetch = 9
     case findCoordinator = 10
     case initProducerID = 22

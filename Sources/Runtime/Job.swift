@@ -78,14 +78,16 @@ package final class Job: Sendable {
     } onCancel: {
       assembly.abort()
     }
-    for coordinator in assembly.coordinators { coordinator.closeReader() }
     let isComplete = !assembly.wasStopped.load(ordering: .relaxed)
+    let lag = isComplete ? [] : progress.lag()
+    for coordinator in assembly.coordinators { coordinator.closeReader() }
     var summary = JobSummary(
       nodes: progress.counts(), deadLetters: progress.deadLetterCount, countedSince: progress.countedSince,
       recordsRead: progress.recordsReadSinceStart, durationNanoseconds: Clock.monotonicNanoseconds() - start,
       restoredFrom: restoredFrom, isComplete: isComplete,
       hadNothingNew: restoredFrom != nil && isComplete && progress.isUnmoved, checkpoints: checkpointOutcomes)
     summary.lookups = progress.lookups
+    summary.lag = lag
     return summary
   }
 

@@ -84,6 +84,7 @@ final class JobAssembly: Sendable {
     restoredFrom = start.manifest?.id
     lastCheckpoint = start.lastID
     notices = start.notices
+    progress.attach(Array(zip(sources.map(\.1.name), self.coordinators)).map { (name: $0.0, coordinator: $0.1) })
     checkpoints.attach(self.coordinators, builder.inboxes.flatMap { $0 })
   }
 

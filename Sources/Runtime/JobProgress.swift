@@ -1,6 +1,7 @@
 import Checkpoint
 import Operators
 import StreamModel
+import Synchronization
 import Topology
 
 /// How a job is doing, for progress lines and summaries: read by anyone at any time.
@@ -15,6 +16,9 @@ package final class JobProgress: Sendable {
   private let nodes: [Node]
   /// What lookups have counted since this attempt began, by step.
   package let lookups: [(step: String, counters: LookupCounters)]
+
+  /// How to ask the sources for their lag, once there are some.
+  private let sources = Mutex<[(name: String, coordinator: SourceCoordinator)]>([])
 
   private struct Node {
     let identity: CountedNode
@@ -100,6 +104,25 @@ package final class JobProgress: Sendable {
   package var watermark: EventTime? {
     let reached = stages.map(\.currentWatermark).filter { $0 != EventTimes.minimum && $0 != EventTimes.maximum }
     return reached.min()
+  }
+
+  /// One partition of a source, and how many records lie in it that have not been read.
+  package struct PartitionLag: Equatable, Sendable {
+    package let source: String
+    package let partition: String
+    package let records: Int64
+  }
+
+  func attach(_ sources: [(name: String, coordinator: SourceCoordinator)]) {
+    self.sources.withLock { $0 = sources }
+  }
+
+  /// By partition of the sources that know it (Kafka), in their order. Blocks for as long as a broker takes to answer, half a
+  /// second at most; what was heard in the last seconds is not asked again.
+  package func lag() -> [PartitionLag] {
+    sources.withLock { $0 }.flatMap { source in
+      source.coordinator.lag.map { PartitionLag(source: source.name, partition: $0.partition, records: $0.records) }
+    }
   }
 
   /// All counters as they are now, sources first, then steps, then sinks.

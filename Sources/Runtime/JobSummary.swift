@@ -56,6 +56,8 @@ package struct JobSummary: Sendable {
   /// Whether the run went on from a checkpoint and found nothing more to read.
   package internal(set) var hadNothingNew: Bool
   package internal(set) var checkpoints: CheckpointOutcomes
+  /// What lay unread in the sources' partitions when the run was stopped; empty after one that read all its input.
+  package internal(set) var lag: [JobProgress.PartitionLag] = []
   /// How often it was started again in this process.
   package internal(set) var restartCount = 0
 

@@ -7,7 +7,7 @@ import Topology
 /// The start of a job with a Kafka commit point.
 ///
 /// Order: `look`, which changes nothing, neither here nor at the broker; the caller then finds and checks the checkpoint that
-/// `action` names; `take` takes both transactional ids over, looks again now that nobody else can change the marker, and
+/// `action` names; `take` takes the transactional ids over, looks again now that nobody else can change the marker, and
 /// `action` is what holds from then on; `settle` makes the job's marker where there is to be a new one. Until `take` whoever
 /// runs the job elsewhere is not disturbed.
 final class KafkaJobStart {
@@ -128,6 +128,7 @@ final class KafkaJobStart {
     do {
       let transactions = try KafkaTransactions(settings)
       try transactions.start()
+      try transactions.claim()
       return transactions
     } catch {
       let detail = error.name == "INVALID_TRANSACTION_TIMEOUT" ? " (transaction.timeout.ms is \(timeout))" : ""

@@ -123,7 +123,7 @@ final class SourceCoordinator: @unchecked Sendable {
   func noteCommitted(_ positions: [PartitionPosition]) { readLock.locked { reader.noteCommitted(positions) } }
 
   /// By partition: how many records wait to be read, where the source knows.
-  var lag: [(partition: String, records: Int64)] { readLock.locked { reader.lag } }
+  var lag: [(partition: String, records: Int64)] { reader.lag }
 
   /// A source with a rate is read in pieces of about 20 ms.
   private var chunkBytes: Int {

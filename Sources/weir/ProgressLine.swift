@@ -23,6 +23,8 @@ final class ProgressLine: @unchecked Sendable {
     var line = "in \(Numbers.grouped(records))  out \(Numbers.grouped(progress.rowsWritten))"
     line += "  \(Numbers.grouped(Int(rate))) rows/s"
     if let watermark = progress.watermark { line += "  watermark \(CivilTime.formatTimestamp(watermark).prefix(19))Z" }
+    let lag = progress.lag().reduce(0) { $0 + Int($1.records) }
+    if lag > 0 { line += "  behind \(Numbers.grouped(lag))" }
     if progress.deadLetterCount > 0 { line += "  dead letters \(Numbers.grouped(progress.deadLetterCount))" }
     StandardError.write("\r\u{1B}[2K" + line)
     isDrawn = true

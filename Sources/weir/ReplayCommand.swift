@@ -27,23 +27,42 @@ struct ReplayCommand: ParsableCommand {
   @Option(help: "Only letters of this port: error, late, missing, rejected.")
   var port: String?
 
-  @Option(help: "Where records go: a directory for files, or - for stdout.")
+  @Option(help: "Where records go: a directory for files, - for stdout, or `topic`: the topics they came from.")
   var to = "-"
 
   func run() throws {
     let plan = try topology.load()
     let source = try chosenSource(plan)
-    guard case .file(let path, let format) = plan.deadLetters.connector else {
-      throw CommandFailure.wrong(
-        "\(topology.file): dead_letters: are not written to files — give the letters with --letters and `connector: file`"
-      )
-    }
+    let (path, format) = try place(plan)
     do {
       let target = try source.connector.makeReplayTarget(
-        name: source.name, format: source.format, directory: to == "-" ? nil : to)
-      try replay(DeadLetterReader(path: letters ?? path, format: format), source.name, target)
+        name: source.name, job: plan.name, format: source.format, to: destination)
+      try replay(DeadLetterReader(path: path, format: format), source.name, target)
     } catch let error as ConnectorError {
       throw CommandFailure.failed("weir: \(error)")
+    }
+  }
+
+  private var destination: ReplayDestination {
+    switch to {
+    case "-": .standardOutput
+    case "topic": .topic
+    default: .directory(to)
+    }
+  }
+
+  /// The files that hold the letters, and their format.
+  private func place(_ plan: LogicalPlan) throws -> (path: String, format: Format) {
+    switch plan.deadLetters.connector {
+    case .file(let path, let format): return (letters ?? path, format)
+    case .kafka(let spec):
+      if let letters { return (letters, spec.format) }
+      throw CommandFailure.wrong(
+        "\(topology.file): dead_letters: are in the topic \(spec.topic) — read it into a file, one letter a line, and give that with --letters"
+      )
+    case .console, .blackhole:
+      if let letters { return (letters, .json) }
+      throw CommandFailure.wrong("\(topology.file): dead_letters: are not kept — give a file of them with --letters")
     }
   }
 

@@ -24,6 +24,9 @@ enum SummaryTable {
       text += "  lookup \(step): \(line(counters))\n"
     }
     if summary.deadLetters > 0 { text += "dead letters: \(Numbers.grouped(summary.deadLetters))\n" }
+    for lag in summary.lag where lag.records > 0 {
+      text += "source \(lag.source): \(lag.partition) is \(Numbers.grouped(Int(lag.records))) records behind\n"
+    }
     let wrong = summary.nodes.filter { !$0.reconciles }.map(\.name)
     text +=
       wrong.isEmpty

@@ -1,4 +1,5 @@
 import Foundation
+import RegistryDouble
 import StreamModel
 import Testing
 

@@ -90,12 +90,62 @@ import Testing
     #expect(bounds.first == 0 && bounds.end == 3)
   }
 
-  @Test func whenMetadataFailsOnce_theTopicIsStillFound() throws {
+  @Test func whenOnlyOneBrokerIsLeft_theTopicIsStillFound() throws {
     let cluster = try MockCluster()
     cluster.create(topic: "usage", partitions: 4)
+    for broker in [Int32(1), 2] { cluster.setDown(broker: broker) }
     let consumer = try ConsumerErrorTests.makeConsumer(cluster)
     let topic = try consumer.handle.topic("usage", timeoutMilliseconds: ConsumerErrorTests.timeout)
     #expect(topic?.partitionCount == 4)
+  }
+
+  @Test func whoDoesNotPoll_isFetchedForOnlySoFar() throws {
+    let cluster = try MockCluster()
+    cluster.create(topic: "usage", partitions: 1)
+    let producer = try KafkaProducer(KafkaConfiguration(bootstrap: cluster.bootstrap))
+    let target = try producer.topic("usage")
+    let value = [UInt8](repeating: 7, count: 1000)
+    for _ in 0..<4000 { try value.withUnsafeBytes { try producer.produce(to: target, key: nil, value: $0) } }
+    try producer.flush(timeoutMilliseconds: ConsumerErrorTests.timeout)
+    let bounded = KafkaConfiguration(
+      bootstrap: cluster.bootstrap,
+      properties: [
+        "queued.max.messages.kbytes": "100", "queued.min.messages": "100000", "fetch.message.max.bytes": "50000",
+      ])
+    let held = try KafkaConsumer(bounded, group: "job")
+    try held.assign([PartitionOffset(ConsumerErrorTests.place, offset: 0)])
+    // As long as another takes to read it all, the one that is held back could have fetched it all.
+    let other = try KafkaConsumer(bounded, group: "job")
+    try other.assign([PartitionOffset(ConsumerErrorTests.place, offset: 0)])
+    #expect(try ConsumerErrorTests.readToEnd(other).values.count == 4000)
+    #expect(held.fetchedAhead < 1000, "\(held.fetchedAhead) records of a kilobyte wait where 100 kB may")
+    #expect(try ConsumerErrorTests.readToEnd(held).values.count == 4000, "and nothing is lost by it")
+  }
+
+  @Test func aPausedPartition_givesNothing_andAllOfItOnceWhenItGoesOn() throws {
+    let cluster = try MockCluster()
+    cluster.create(topic: "usage", partitions: 1)
+    try ConsumerErrorTests.fill(cluster, "usage", 100)
+    let consumer = try ConsumerErrorTests.makeConsumer(cluster)
+    try consumer.assign([PartitionOffset(ConsumerErrorTests.place, offset: 0)])
+    while consumer.fetchedAhead < 100 { consumer.handle.poll(milliseconds: 1) }
+    try consumer.pause([ConsumerErrorTests.place])
+    let none = consumer.poll(1000, milliseconds: 300)
+    #expect((0..<none.count).allSatisfy { if case .record = none[$0].kind { false } else { true } })
+    try consumer.resume([ConsumerErrorTests.place])
+    #expect(try ConsumerErrorTests.readToEnd(consumer).values == (0..<100).map { "\($0)" })
+  }
+
+  @Test(arguments: [Int32(14), 16, 30])
+  func whenTheGroupsOffsetsAreNotTaken_readingGoesOn(_ code: Int32) throws {
+    let cluster = try MockCluster()
+    cluster.create(topic: "usage", partitions: 1)
+    try ConsumerErrorTests.fill(cluster, "usage", 50)
+    cluster.fail(.offsetCommit, with: [code, code])
+    let consumer = try ConsumerErrorTests.makeConsumer(cluster)
+    try consumer.assign([PartitionOffset(ConsumerErrorTests.place, offset: 0)])
+    consumer.announce([PartitionOffset(ConsumerErrorTests.place, offset: 0)])
+    #expect(try ConsumerErrorTests.readToEnd(consumer).values == (0..<50).map { "\($0)" })
   }
 
   @Test func whenNoBrokerAnswers_theErrorNamesTheCause() throws {

@@ -184,4 +184,50 @@ import Testing
     try setup.sendMarker(7)
     #expect(setup.producer.commit(timeoutMilliseconds: TransactionErrorTests.timeout) == .committed)
   }
+
+  // MARK: Every request
+
+  /// One transaction as a job makes it: a record, the marker, the commit.
+  private static func runTransaction(_ setup: Setup) throws {
+    try setup.producer.begin()
+    try setup.produce("one")
+    try setup.producer.flush(timeoutMilliseconds: timeout)
+    try setup.sendMarker(7)
+    switch setup.producer.commit(timeoutMilliseconds: timeout) {
+    case .committed: return
+    case .refused(let error), .unknown(let error): throw error
+    }
+  }
+
+  static let ofATransaction: [MockCluster.Request] = [
+    .addPartitionsToTransaction, .addOffsetsToTransaction, .transactionOffsetCommit, .endTransaction,
+  ]
+
+  @Test(arguments: ofATransaction, passing)
+  func whateverRequestMeetsACoordinatorThatMoves_theTransactionIsCommitted(
+    _ request: MockCluster.Request, _ code: Int32
+  ) throws {
+    let setup = try Setup(beginning: false)
+    setup.cluster.fail(request, with: [code, code])
+    try TransactionErrorTests.runTransaction(setup)
+  }
+
+  @Test func everyRequestThatCanFail_isMadeToFailSomewhere() {
+    // Reading: ConsumerErrorTests. The rest stands here.
+    let reading: Set<MockCluster.Request> = [.fetch, .listOffsets, .offsetCommit, .offsetFetch]
+    let writing: Set<MockCluster.Request> = [.produce, .findCoordinator, .initProducerID]
+    let all = reading.union(writing).union(TransactionErrorTests.ofATransaction)
+    #expect(all == Set(MockCluster.Request.allCases))
+  }
+
+  @Test(arguments: ofATransaction, [Code.invalidProducerEpoch, Code.producerFenced])
+  func whateverRequestIsFenced_theProducerStops_andCommitsNothingMore(
+    _ request: MockCluster.Request, _ code: Int32
+  ) throws {
+    let setup = try Setup(beginning: false)
+    setup.cluster.fail(request, with: [code])
+    let error = #expect(throws: KafkaError.self) { try TransactionErrorTests.runTransaction(setup) }
+    #expect(error?.remedy == .stop, "\(error?.name ?? ""): \(String(describing: error))")
+    #expect(setup.producer.commit(timeoutMilliseconds: 1_000) != .committed)
+  }
 }

@@ -132,13 +132,3 @@ struct LogRecord: Hashable {
 
   var text: String { value.map { String(decoding: $0, as: UTF8.self) } ?? "(tombstone)" }
 }
-
-/// Kills of processes that hold transactions. They do not hold yet against the bundled test broker: it shows an acknowledged
-/// commit late, or not at all once the job's other transaction was aborted, and the next start is refused (docs/KAFKA.md). There
-/// they are run where they are asked for, by `scripts/nightly` or with `WEIR_KAFKA_KILLS=1`; with any other broker always.
-enum TransactionKills {
-  static let areAskedFor: Bool = {
-    let environment = ProcessInfo.processInfo.environment
-    return environment["WEIR_KAFKA_KILLS"] != nil || environment["WEIR_TEST_BROKER"] != "tansu"
-  }()
-}

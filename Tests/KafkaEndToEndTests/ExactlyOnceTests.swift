@@ -56,8 +56,7 @@ import Testing
     return Array(1...(environment["WEIR_KILL_ROUNDS"].flatMap(UInt64.init) ?? 20))
   }
 
-  @Test(.enabled(if: TransactionKills.areAskedFor, "WEIR_KAFKA_KILLS is not set"))
-  func killedAtEveryPoint_everyResultComesOnce_andOffsetsMatchTheOutput() throws {
+  @Test func killedAtEveryPoint_everyResultComesOnce_andOffsetsMatchTheOutput() throws {
     let broker = try Broker.get()
     let undisturbed = try ExactlyOnceTests.undisturbed.get()
     for seed in ExactlyOnceTests.seeds {

@@ -3,7 +3,7 @@ import KafkaClient
 import Testing
 
 /// Two processes of one job, and checkpoint directories that do not fit their broker.
-@Suite(.serialized, .enabled(if: TransactionKills.areAskedFor, "WEIR_KAFKA_KILLS is not set")) struct OwnershipTests {
+@Suite(.serialized) struct OwnershipTests {
   /// A run that has committed a checkpoint and goes on slowly.
   struct Slow {
     let usage: UsageTopic

@@ -171,6 +171,24 @@ import Testing
     #expect(rows.count == 1 && rows.allSatisfy { $0.contains("\"n\":1") }, "\(rows)")
   }
 
+  @Test func aStoppedRun_saysHowFarEachPartitionIsBehind() throws {
+    let broker = try Broker.get()
+    let topic = try broker.makeTopic("lag", partitions: 1)
+    try broker.fill(topic, (0..<5000).map { (nil, "{\"id\":\($0)}") })
+    let folder = try Folder()
+    let text = try SourceTests.topology(topic, "rate: 100")
+    let running = try Weir.start(["run", try folder.write("t.yaml", text)])
+    while folder.rows(in: "out").isEmpty && running.process.isRunning { sched_yield() }
+    running.send(SIGTERM)
+    let result = running.wait()
+    #expect(result.status == 130, "\(result.errors)")
+    let read = folder.rows(in: "out").count
+    let behind = result.errors.firstMatch(of: /-0 is ([0-9,]+) records behind/).map {
+      String($0.1).replacingOccurrences(of: ",", with: "")
+    }
+    #expect(behind.flatMap { Int($0) } == 5000 - read, "\(read) read: \(result.errors)")
+  }
+
   // MARK: What is not there
 
   @Test func aMissingBroker_aMissingTopic_andAShortenedLog_areToldApart() throws {

@@ -95,7 +95,7 @@ import Testing
       ["9:89: steps.a.lookup.on: names a column twice — name each key column once"])
     expect(
       steps: "a: {from: usage, lookup: {table: {connector: redis}, on: [service], take: {rate: double}}}",
-      ["9:48: steps.a.lookup.table.connector: there is no connector `redis` here — use file, http or postgres"])
+      ["9:48: steps.a.lookup.table.connector: there is no connector `redis` here — use file, http, postgres or kafka"])
   }
 }
 
@@ -201,6 +201,46 @@ import Testing
       Issue.record("no query")
       return
     }
+  }
+
+  @Test func aTopicIsATable_withTheSettingsOfItsCluster() throws {
+    let head = "table: {connector: kafka, bootstrap: \"b:9092\", topic: rates"
+    let (_, table) = try lookup("\(head), properties: {client.id: x}}, on: [service], take: {rate: double}")
+    guard case .kafka(let spec) = table, case .json = spec.format else {
+      Issue.record("no topic of JSON")
+      return
+    }
+    #expect(spec.topic == "rates" && spec.cluster.bootstrap == "b:9092")
+    #expect(spec.cluster.properties == ["client.id": "x"])
+    #expect(table.phrase == "kafka topic rates at b:9092 (json), in memory")
+    guard
+      case .kafka(let avro) = try lookup(
+        "\(head), format: avro, registry: \"http://r:1\"}, on: [service], take: {rate: double}"
+      ).1,
+      case .avro = avro.format
+    else {
+      Issue.record("no topic of Avro")
+      return
+    }
+  }
+
+  @Test func theFaultsOfATopicsTable_areFoundInOnePass() {
+    expect(
+      steps: """
+        a:
+          from: usage
+          lookup:
+            table: {connector: kafka, topic: "ra tes", path: x, format: avro, properties: {isolation.level: x}}
+            on: [service]
+            take: {rate: double}
+        """,
+      [
+        "12:7: steps.a.lookup.table.bootstrap: is missing — write the brokers: bootstrap: localhost:9092",
+        "12:40: steps.a.lookup.table.topic: `ra tes` is no topic's name — use 1 to 249 of a-z, A-Z, 0-9, `.`, `_` and `-`",
+        "12:50: steps.a.lookup.table.path: belongs to connector file, not to kafka — remove it",
+        "12:67: steps.a.lookup.table.format: Avro messages need a schema registry — name it: registry: http://localhost:8081",
+        "12:86: steps.a.lookup.table.properties.isolation.level: cannot be set: Weir reads committed records only — remove it",
+      ])
   }
 
   @Test func everyFaultOfATableThatIsAskedIsFoundInOnePass() {

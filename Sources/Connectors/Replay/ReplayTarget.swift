@@ -16,17 +16,31 @@ extension SourceConnector {
   /// A target for records of this source.
   /// - Parameters:
   ///   - name: The source's name in the topology.
-  ///   - directory: Where files go; nil for the standard output.
+  ///   - job: The topology's name.
+  ///   - destination: Where the records go.
   package func makeReplayTarget(
-    name: String, format: Format, directory: String?
+    name: String, job: String, format: Format, to destination: ReplayDestination
   ) throws(ConnectorError) -> any ReplayTarget {
-    switch self {
-    case .file: return FileReplayTarget(source: name, format: format, directory: directory)
-    // Records of a topic are written to files too; whoever owns the topic sends them.
-    case .kafka: return FileReplayTarget(source: name, format: format, directory: directory)
-    case .generator:
+    switch (self, destination) {
+    case (.generator, _):
       throw ConnectorError(
         "sources.\(name): a generator makes its records itself — replay the letters of another source")
+    case (.kafka(let spec), .topic): return try KafkaReplayTarget(spec, source: name, job: job)
+    case (.file, .topic):
+      throw ConnectorError("sources.\(name): reads files, not a topic — replay to a directory or to -")
+    case (.file, .directory(let path)), (.kafka, .directory(let path)):
+      return FileReplayTarget(source: name, format: format, directory: path)
+    case (.file, .standardOutput), (.kafka, .standardOutput):
+      return FileReplayTarget(source: name, format: format, directory: nil)
     }
   }
+}
+
+/// Where records that are sent back go.
+package enum ReplayDestination: Equatable, Sendable {
+  case standardOutput
+  /// New files in a directory.
+  case directory(String)
+  /// The topics and partitions that the letters name.
+  case topic
 }

@@ -5,6 +5,7 @@ import Operators
 package enum TableConnector: Sendable {
   case file(FileTableSpec)
   case http(HTTPTableSpec)
+  case kafka(KafkaTableSpec)
   case postgres(PostgresTableSpec)
 }
 
@@ -32,6 +33,7 @@ extension TableConnector {
     let place = "steps.\(step).lookup.table"
     switch self {
     case .file(let file): return try FileTable(file, place: place, layout: spec.layout, notice: notice)
+    case .kafka(let kafka): return try KafkaTable(kafka, place: place, layout: spec.layout, notice: notice)
     case .http(let http):
       let client = HTTPTableClient(http, place: place, layout: spec.layout, capacity: spec.capacity)
       return AskedTable(client, spec: spec, retry: http.retry, breaker: http.breaker)
@@ -41,10 +43,19 @@ extension TableConnector {
     }
   }
 
+  /// Whether the table is held in memory whole, so that nothing is cached of it and nobody is asked.
+  package var isInMemory: Bool {
+    switch self {
+    case .file, .kafka: true
+    case .http, .postgres: false
+    }
+  }
+
   package var name: String {
     switch self {
     case .file: "file"
     case .http: "http"
+    case .kafka: "kafka"
     case .postgres: "postgres"
     }
   }

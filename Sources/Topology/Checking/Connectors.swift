@@ -44,7 +44,10 @@ struct ConnectorLanguage {
       name: "http", keys: ["url", "headers", "timeout", "retry", "breaker", "rows", "columns"], isAvailable: true),
     ConnectorLanguage(
       name: "postgres", keys: ["connection", "table", "query", "timeout", "retry", "breaker"], isAvailable: true),
-    ConnectorLanguage(name: "kafka", keys: nil, isAvailable: false),
+    ConnectorLanguage(
+      name: "kafka",
+      keys: ["topic", "bootstrap", "properties", "reader_schema", "registry", "registry_credentials"], isAvailable: true
+    ),
   ]
 
   /// What every table takes.

@@ -3,7 +3,7 @@ import Formats
 import KafkaClient
 import StreamModel
 
-/// Reads the settings of `connector: kafka`, of sources and of sinks.
+/// Reads the settings of `connector: kafka`, of sources, sinks and tables.
 ///
 /// | key | type | default |
 /// |---|---|---|
@@ -17,7 +17,7 @@ import StreamModel
 /// | source: `stop` | `never`, or `latest`: where the partitions end when the run starts | `never` |
 /// | source: `discover` | duration, 10ms or more: how often new partitions are looked for | 30s |
 /// | source: `message` | `column: key \| timestamp \| topic \| partition \| offset \| header.NAME` | none |
-/// | sink: `topic` | a topic | required |
+/// | sink, table: `topic` | a topic | required |
 /// | sink: `key` | columns | none |
 /// | sink: `transaction_timeout` | duration, 1s or more | what the checkpoints ask for |
 struct KafkaChecker {
@@ -146,6 +146,17 @@ struct KafkaChecker {
     spec.isTransactional = delivery != .atLeastOnce
     spec.transactionTimeoutMilliseconds = timeout ?? nil
     return .kafka(spec)
+  }
+
+  // MARK: Tables
+
+  /// A compacted topic that a lookup looks in; nil, with faults, where a setting is faulty.
+  func table() -> TableConnector? {
+    let cluster = cluster()
+    let topic = section.required("topic", "the compacted topic: topic: rates").flatMap(KafkaChecker.topic)
+    let format = FormatChecker(section: section, base: base).read(allowed: ["json", "avro"])
+    guard let cluster, let topic, let format else { return nil }
+    return .kafka(KafkaTableSpec(cluster: cluster, topic: topic, format: format))
   }
 
   // MARK: Clusters

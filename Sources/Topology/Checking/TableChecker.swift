@@ -21,6 +21,7 @@ struct TableChecker {
     case "file": return file(section)
     case "http": return http(section)
     case "postgres": return postgres(section)
+    case "kafka": return KafkaChecker(section: section, base: base).table()
     default: return nil
     }
   }

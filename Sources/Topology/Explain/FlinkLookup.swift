@@ -28,6 +28,8 @@ struct FlinkLookup {
     switch table {
     case .file: nil
     case .http: "Flink has no table that is asked over HTTP: name a JDBC table or a connector of your own here"
+    case .kafka:
+      "name the topic as an upsert-kafka table with its key, and join it FOR SYSTEM_TIME AS OF the row's event time"
     case .postgres: "name the table as a JDBC table of Flink, and join it FOR SYSTEM_TIME AS OF a processing time"
     }
   }
@@ -73,7 +75,7 @@ struct FlinkLookup {
     if spec.missing != .port { notes = [] }
     if spec.missing == .fail { notes.append("a row without a counterpart is dropped there, and ends the job here") }
     switch table {
-    case .http, .postgres: return ""
+    case .http, .postgres, .kafka: return ""
     case .file(let file):
       notes.append("Flink reads the file once and joins it as a stream; here it is read anew when it changes")
       if case .csv(let csv) = file.format, csv.header {

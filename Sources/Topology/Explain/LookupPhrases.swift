@@ -8,6 +8,7 @@ extension TableConnector {
     switch self {
     case .file(let spec): "file \(Shown.text(spec.path)) (\(spec.format.name)), in memory"
     case .postgres(let spec): "postgres, \(Shown.text(spec.source.phrase))"
+    case .kafka(let spec): "kafka topic \(spec.topic) at \(spec.cluster.bootstrap) (\(spec.format.name)), in memory"
     case .http(let spec): "http \(Shown.text(spec.url.text))"
     }
   }
@@ -26,7 +27,7 @@ extension PostgresTableSpec.Source {
 extension TableConnector {
   /// What is kept of a table that is asked; nil for one in memory.
   func cachePhrase(_ spec: LookupSpec) -> String? {
-    if case .file = self { return nil }
+    if isInMemory { return nil }
     let cache = spec.cache
     let requests = "\(spec.capacity) requests at once"
     if cache.maxRows == 0 { return "none, \(requests)" }

@@ -314,13 +314,11 @@ struct PlanObject {
       ("valid_to", layout.validity.map { .string(layout.schema[$0.to].name) } ?? .null),
       ("take", names(layout.taken, layout.schema)),
       ("check", layout.check.map { .string($0.text) } ?? .null),
-      ("cache", isAsked(table) ? cache(spec.cache) : .null),
-      ("capacity", isAsked(table) ? .integer(Int64(spec.capacity)) : .null),
+      ("cache", table.isInMemory ? .null : cache(spec.cache)),
+      ("capacity", table.isInMemory ? .null : .integer(Int64(spec.capacity))),
       ("missing", .string(spec.missing.rawValue)),
     ]
   }
-
-  private func isAsked(_ table: TableConnector) -> Bool { if case .file = table { false } else { true } }
 
   private func cache(_ cache: CachePolicy) -> JSONText {
     .object([
@@ -335,6 +333,12 @@ struct PlanObject {
     switch table {
     case .file(let spec):
       .object([("connector", .string("file")), ("path", .string(spec.path)), ("format", format(spec.format))])
+    case .kafka(let spec):
+      .object([
+        ("connector", .string("kafka")), ("bootstrap", .string(spec.cluster.bootstrap)),
+        ("properties", .array(spec.cluster.properties.keys.sorted().map { .string($0) })),
+        ("topic", .string(spec.topic)), ("format", format(spec.format)),
+      ])
     case .postgres(let spec):
       .object([
         ("connector", .string("postgres")), ("source", .string(spec.source.phrase)),

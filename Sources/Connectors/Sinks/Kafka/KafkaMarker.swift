@@ -1,7 +1,11 @@
 import KafkaClient
 
-/// Which checkpoint of a job is committed, and which job it is: two offsets of a consumer group of the job's own, on the two
-/// partitions of a small topic that never gets a record. They are committed in the transactions that carry the output.
+/// Which checkpoint of a job is committed, and which job it is: two offsets of a consumer group of the job's own, on a small
+/// topic, committed in the transactions that carry the output.
+///
+/// Each of the job's producers keeps the two in partitions of its own, and the newest counts: numbers only rise, so what becomes
+/// of one producer's transaction, and when it shows, cannot touch what another has committed
+/// (docs/decisions/0041-a-marker-for-each-producer.md).
 package struct KafkaMarker: Hashable, Sendable {
   /// The number of the last committed checkpoint; 0 before the first.
   package let number: Int64
@@ -13,19 +17,38 @@ package struct KafkaMarker: Hashable, Sendable {
     self.identity = identity
   }
 
+  /// Producers of a job. Two may have a transaction open; a third, so that the one that committed last begins no other before the
+  /// next commit is known.
+  package static let producerCount = 3
   /// Shared by all jobs of a cluster; each has its own group.
   package static let topic = "weir.checkpoints"
-  package static let partitionCount: Int32 = 2
+  package static let partitionCount = Int32(2 * producerCount)
+  /// The partition of the topic that gets a record with every transaction, so that none holds offsets alone.
+  static let recordPartition: Int32 = 0
 
   package static func group(ofJob job: String) -> String { "weir.\(job)" }
-  package static func transactionalIDs(ofJob job: String) -> [String] { ["weir.\(job).0", "weir.\(job).1"] }
+  package static func transactionalIDs(ofJob job: String) -> [String] {
+    (0..<producerCount).map { "weir.\(job).\($0)" }
+  }
 
+  /// All partitions of the topic: of each producer one for the number, and one for the identity.
   static let places = (0..<partitionCount).map { TopicPartition(topic: topic, partition: $0) }
 
-  var offsets: [PartitionOffset] {
+  /// The marker as offsets of producer `producer`.
+  func offsets(of producer: Int) -> [PartitionOffset] {
     [
-      PartitionOffset(KafkaMarker.places[0], offset: number), PartitionOffset(KafkaMarker.places[1], offset: identity),
+      PartitionOffset(KafkaMarker.places[2 * producer], offset: number),
+      PartitionOffset(KafkaMarker.places[2 * producer + 1], offset: identity),
     ]
+  }
+
+  /// The newest of what the producers have committed; nil where none has.
+  /// - Parameter offsets: By `places`.
+  package static func newest(_ offsets: [Int64?]) -> KafkaMarker? {
+    (0..<producerCount).compactMap { producer -> KafkaMarker? in
+      guard let number = offsets[2 * producer], let identity = offsets[2 * producer + 1] else { return nil }
+      return KafkaMarker(number: number, identity: identity)
+    }.max { $0.number < $1.number }
   }
 }
 
@@ -56,8 +79,7 @@ package final class KafkaMarkerReader: Sendable {
       let timeout = KafkaMarkerReader.timeoutMilliseconds
       guard try consumer.handle.topic(KafkaMarker.topic, timeoutMilliseconds: timeout) != nil else { return nil }
       let offsets = try consumer.committed(KafkaMarker.places, timeoutMilliseconds: timeout)
-      guard let number = offsets[0], let identity = offsets[1] else { return nil }
-      return KafkaMarker(number: number, identity: identity)
+      return KafkaMarker.newest(offsets)
     } catch {
       throw .kafka(error, place: "\(place): the job's marker", bootstrap: cluster.bootstrap)
     }
@@ -73,13 +95,20 @@ package final class KafkaMarkerReader: Sendable {
     return try read()
   }
 
-  /// Makes the marker's topic where it is not there.
+  /// Makes the marker's topic where it is not there, and gives it the partitions it lacks.
   package func createTopic() throws(ConnectorError) {
     do {
       let timeout = KafkaMarkerReader.timeoutMilliseconds
-      if try consumer.handle.topic(KafkaMarker.topic, timeoutMilliseconds: timeout) != nil { return }
-      try KafkaAdmin(consumer.handle).create(
-        topic: KafkaMarker.topic, partitions: KafkaMarker.partitionCount, timeoutMilliseconds: timeout)
+      let admin = KafkaAdmin(consumer.handle)
+      if let topic = try consumer.handle.topic(KafkaMarker.topic, timeoutMilliseconds: timeout) {
+        if topic.partitionCount >= KafkaMarker.partitionCount { return }
+        try admin.grow(
+          topic: KafkaMarker.topic, to: Int(KafkaMarker.partitionCount), timeoutMilliseconds: timeout)
+      } else {
+        try admin.create(
+          topic: KafkaMarker.topic, partitions: KafkaMarker.partitionCount, settings: ["cleanup.policy": "compact"],
+          timeoutMilliseconds: timeout)
+      }
       _ = try consumer.handle.topic(KafkaMarker.topic, timeoutMilliseconds: timeout)
     } catch {
       throw ConnectorError(

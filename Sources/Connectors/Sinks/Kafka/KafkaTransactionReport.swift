@@ -50,8 +50,13 @@ package struct KafkaTransactionReport: Sendable {
 
   /// Takes the job's transactional ids over, which aborts what they left open and fences whoever still uses them.
   package static func abort(job: String, cluster: KafkaConfiguration) throws(ConnectorError) {
+    let hasMarkerTopic = try KafkaMarkerReader(cluster: cluster, job: job, place: "transactions of \(job)").hasTopic(
+      KafkaMarker.topic)
     do {
-      try KafkaTransactions(.init(cluster: cluster, job: job, transactionTimeoutMilliseconds: 60_000)).start()
+      let transactions = try KafkaTransactions(
+        .init(cluster: cluster, job: job, transactionTimeoutMilliseconds: 60_000))
+      try transactions.start()
+      if hasMarkerTopic { try transactions.claim() }
     } catch {
       throw .kafka(error, place: "transactions of \(job)", bootstrap: cluster.bootstrap)
     }

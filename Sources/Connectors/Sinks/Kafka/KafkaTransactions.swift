@@ -1,11 +1,11 @@
 import KafkaClient
 import Synchronization
 
-/// The Kafka transactions of one job: two producers take turns, so that records of the next checkpoint flow while one
-/// commits.
+/// The Kafka transactions of one job: producers take turns, so that records of the next checkpoint flow while one commits.
 ///
-/// An *epoch* is what one transaction carries: everything between two checkpoints. Epoch *e* belongs to producer *e* mod 2.
-/// Its transaction begins with its first record, or when it is committed. Order: `start`, then for each epoch
+/// An *epoch* is what one transaction carries: everything between two checkpoints. Epoch *e* belongs to producer *e* mod 3; the
+/// producer that committed last has nothing open, so that nothing that is aborted is of the same id as what was committed.
+/// A transaction begins with its first record, or when it is committed. Order: `start`, `claim`, then for each epoch
 /// `producer(ofEpoch:)`* and `flush` by the writers, and `commit` by the one who takes checkpoints; epoch *e* + 2 is used
 /// only after *e* has been committed, which the barriers see to: number *N* + 1 is not let in before *N* is known.
 ///
@@ -26,6 +26,8 @@ package final class KafkaTransactions: Sendable {
     }
   }
 
+  /// Transactions open at a time: the one that is being committed, and the next.
+  private static let openLimit = 2
   /// How long taking an id over may take: what its last owner was committing is waited out.
   private static let initializeTimeoutMilliseconds: Int32 = 60_000
 
@@ -64,6 +66,27 @@ package final class KafkaTransactions: Sendable {
     }
   }
 
+  /// Commits a transaction of one record: a start that cannot commit shows before anything depends on it. And what the last
+  /// owner had committed is settled after this with brokers that settle a transaction with the next one on the same partition.
+  package func claim() throws(KafkaError) {
+    let producer = producers[0]
+    try producer.begin()
+    try note("\"claimed\":true", by: producer)
+    switch producer.commit(timeoutMilliseconds: settings.commitTimeoutMilliseconds) {
+    case .committed: return
+    case .refused(let error), .unknown(let error): throw error
+    }
+  }
+
+  /// Puts a record of the job into the marker's topic, where people can read it.
+  private func note(_ members: String, by producer: KafkaProducer) throws(KafkaError) {
+    let topic = try producer.topic(KafkaMarker.topic)
+    try producer.produce(
+      to: topic, keyBytes: Array(settings.job.utf8), valueBytes: Array("{\"job\":\"\(settings.job)\",\(members)}".utf8),
+      partition: KafkaMarker.recordPartition)
+    try producer.flush(timeoutMilliseconds: settings.commitTimeoutMilliseconds)
+  }
+
   /// The epoch that the next commit is of.
   package var nextEpoch: Int { state.withLock { $0.committed } }
 
@@ -72,7 +95,7 @@ package final class KafkaTransactions: Sendable {
     let producer = producers[epoch % producers.count]
     try state.withLock { (state) throws(KafkaError) in
       precondition(
-        (state.committed..<state.committed + producers.count).contains(epoch),
+        (state.committed..<state.committed + KafkaTransactions.openLimit).contains(epoch),
         "epoch \(epoch) while \(state.committed) is the next to be committed")
       if state.open.contains(epoch) { return }
       if state.isEnding { throw KafkaTransactions.ended }
@@ -129,14 +152,19 @@ package final class KafkaTransactions: Sendable {
     }
   }
 
-  /// Puts the marker and the sources' offsets into the transaction of the next epoch. Nothing is committed yet.
+  /// Puts the marker and the sources' offsets into the transaction of the next epoch, and a record: not every broker commits
+  /// offsets without any. Nothing is committed yet.
   package func stage(_ marker: KafkaMarker, _ sources: [GroupOffsets]) throws(KafkaError) {
-    let producer = try self.producer(ofEpoch: state.withLock { $0.committed })
+    let epoch = state.withLock { $0.committed }
+    let producer = try self.producer(ofEpoch: epoch)
+    try note("\"checkpoint\":\(marker.number)", by: producer)
     let timeout = settings.commitTimeoutMilliseconds
     for source in sources where !source.offsets.isEmpty {
       try producer.send(source.offsets, group: source.group, timeoutMilliseconds: timeout)
     }
-    try producer.send(marker.offsets, group: KafkaMarker.group(ofJob: settings.job), timeoutMilliseconds: timeout)
+    try producer.send(
+      marker.offsets(of: epoch % producers.count), group: KafkaMarker.group(ofJob: settings.job),
+      timeoutMilliseconds: timeout)
   }
 
   /// Commits the transaction of the next epoch. Sent once, whatever comes of it.

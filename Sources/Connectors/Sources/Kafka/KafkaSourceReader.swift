@@ -62,6 +62,7 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
   private var discoveryDue: Int64 = 0
   private var missing: Set<String> = []
   private var bytesPerRecord = 256
+  private let lagging = KafkaLag()
 
   package init(_ spec: KafkaSourceSpec, source: String, job: String, format: Format) {
     self.spec = spec
@@ -77,6 +78,7 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
     do {
       consumer = try KafkaConsumer(spec.cluster, group: group)
       observer = try KafkaConsumer(spec.cluster, group: group, readsUncommitted: true)
+      lagging.observe(observer, consumer)
     } catch {
       throw ConnectorError("\(place).properties: \(error) — correct it")
     }
@@ -135,6 +137,7 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
   }
 
   package func close() {
+    lagging.observe(nil, nil)
     consumer = nil
     observer = nil
   }
@@ -146,6 +149,7 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
       hasBegun = true
       try settle(slots.indices)
       try assign(slots.indices)
+      for slot in slots.indices { noteLag(slot) }
     }
     if ready.isEmpty {
       try discoverIfDue()
@@ -153,6 +157,7 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
     }
     if let item = ready.popLast() {
       slots[item.slot].handedOut = item.next
+      noteLag(item.slot)
       if case .endOfPartition = item.read { slots[item.slot].hasEnded = true }
       return item.read
     }
@@ -223,6 +228,8 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
       !ready.contains(where: { if case .endOfPartition = $0.read { $0.slot == slot } else { false } })
     else { return }
     ready.append((.endOfPartition(slots[slot].partition), slot, fetched))
+    // Only thrift: what is fetched behind the stop is left unread.
+    try? consumer?.pause([slots[slot].place])
   }
 
   static func now() -> Int64 {
@@ -262,11 +269,11 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
       })
   }
 
-  package var lag: [(partition: String, records: Int64)] {
-    slots.compactMap { slot in
-      guard let end = consumer?.lastKnownEnd(of: slot.place), let handedOut = slot.handedOut else { return nil }
-      return (slot.partition.name, max(0, end - handedOut))
-    }
+  package var lag: [(partition: String, records: Int64)] { lagging.lag() }
+
+  private func noteLag(_ slot: Int) {
+    guard let offset = slots[slot].handedOut ?? slots[slot].fetched else { return }
+    lagging.note(slot, slots[slot].place, offset)
   }
 
   // MARK: - Partitions

@@ -1,10 +1,8 @@
 import Foundation
 import Synchronization
 
-@testable import Formats
-
 /// A small schema registry on loopback: registers, hands out, and refuses what drops a field without a default.
-final class RegistryDouble: Sendable {
+package final class RegistryDouble: Sendable {
   private struct State {
     var schemas: [String] = []
     var subjects: [String: [Int]] = [:]
@@ -12,13 +10,13 @@ final class RegistryDouble: Sendable {
     var failuresLeft = 0
   }
 
-  let port: UInt16
+  package let port: UInt16
   private let descriptor: Int32
   private let state = Mutex(State())
   /// What `Authorization` must say; nil for anybody.
   private let authorization: String?
 
-  init(authorization: String? = nil) {
+  package init(authorization: String? = nil) {
     self.authorization = authorization
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
@@ -44,13 +42,13 @@ final class RegistryDouble: Sendable {
   }
 
   /// Ends the thread; nothing may be asked any more.
-  func stop() {
+  package func stop() {
     shutdown(descriptor, Int32(SHUT_RDWR))
   }
 
-  var url: String { "http://127.0.0.1:\(port)" }
-  var requests: [String] { state.withLock { $0.requests } }
-  func failNext(_ count: Int) { state.withLock { $0.failuresLeft = count } }
+  package var url: String { "http://127.0.0.1:\(port)" }
+  package var requests: [String] { state.withLock { $0.requests } }
+  package func failNext(_ count: Int) { state.withLock { $0.failuresLeft = count } }
 
   private func serve(_ connection: Int32) {
     defer { close(connection) }
@@ -99,9 +97,9 @@ final class RegistryDouble: Sendable {
       guard number >= 1, number <= state.schemas.count else {
         return (404, #"{"error_code":40403,"message":"Schema \#(number) not found"}"#)
       }
-      return (200, JSONNode.object([.init("schema", .string(state.schemas[number - 1]))]).description)
+      return (200, object(["schema": state.schemas[number - 1]]))
     }
-    guard method == "POST", let schema = (try? JSONNode.parse(body))?["schema"]?.text else { return (404, "{}") }
+    guard method == "POST", let schema = parse(body)["schema"] as? String else { return (404, "{}") }
     if parts[0] == "compatibility" {
       return (200, #"{"is_compatible":false,"messages":["READER_FIELD_MISSING_DEFAULT_VALUE: extra"]}"#)
     }
@@ -125,9 +123,17 @@ final class RegistryDouble: Sendable {
 
   /// Whether every field that `schema` has and `older` lacks has a default.
   private static func addsNullable(_ schema: String, to older: String) -> Bool {
-    let known = Set(((try? JSONNode.parse(older))?["fields"]?.elements ?? []).compactMap { $0["name"]?.text })
-    return ((try? JSONNode.parse(schema))?["fields"]?.elements ?? []).allSatisfy {
-      known.contains($0["name"]?.text ?? "") || $0["default"] != nil
-    }
+    let known = Set(fields(of: older).compactMap { $0["name"] as? String })
+    return fields(of: schema).allSatisfy { known.contains($0["name"] as? String ?? "") || $0["default"] != nil }
+  }
+
+  private static func fields(of schema: String) -> [[String: Any]] { parse(schema)["fields"] as? [[String: Any]] ?? [] }
+
+  private static func parse(_ text: String) -> [String: Any] {
+    ((try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any]) ?? [:]
+  }
+
+  private static func object(_ members: [String: String]) -> String {
+    (try? JSONSerialization.data(withJSONObject: members)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
   }
 }
