@@ -55,7 +55,11 @@ package final class InvoiceOperator: StreamOperator {
     let numbered = services.assign(batch)
     if numbered.isAnew { names = [] }
     for row in numbered.fresh {
-      if case .string(let name) = batch.columns[spec.service].value(at: row) { names.append(name) } else { names.append("") }
+      if case .string(let name) = batch.columns[spec.service].value(at: row) {
+        names.append(name)
+      } else {
+        names.append("")
+      }
     }
     return numbered.numbers
   }
@@ -100,7 +104,7 @@ package final class InvoiceOperator: StreamOperator {
 
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     panes.watermark = watermark.time
-    for pane in panes.all where closing(pane.cycle) <= watermark.time {
+    for pane in panes.ended(by: watermark.time.addingSaturated(1 - spec.closeAfterMilliseconds)) {
       try panes.forEach(of: pane) { (key, draft) throws(StateError) in lines.add(key, draft, pane.cycle, to: output) }
       panes.remove(pane)
       last = nil

@@ -144,8 +144,9 @@ final class MatchThreads {
   @inline(__always) func sets(_ index: Int) -> [Set<Value>] { setCount == 0 ? [] : sets[index] }
 
   /// Adds a copy of `thread`, and returns it.
-  @inline(__always) func append(_ thread: UnsafeMutableRawPointer, _ threadSets: [Set<Value>]) -> UnsafeMutableRawPointer
-  {
+  @inline(__always) func append(
+    _ thread: UnsafeMutableRawPointer, _ threadSets: [Set<Value>]
+  ) -> UnsafeMutableRawPointer {
     if count == capacity { grow() }
     let copy = base + count &* strideBytes
     copy.copyMemory(from: thread, byteCount: strideBytes)

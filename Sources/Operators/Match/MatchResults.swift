@@ -114,7 +114,8 @@ extension MatchRegister {
     case .doubleSum:
       let count = cell.load(fromByteOffset: 8, as: Int64.self)
       let sum = cell.load(as: Double.self)
-      if count == 0 { builder.appendNull() } else { builder.append(double: isAverage(meaning) ? sum / Double(count) : sum) }
+      let result = isAverage(meaning) ? sum / Double(count) : sum
+      if count == 0 { builder.appendNull() } else { builder.append(double: result) }
     case .deviation:
       let count = cell.load(as: Double.self)
       let squares = cell.load(fromByteOffset: 16, as: Double.self)

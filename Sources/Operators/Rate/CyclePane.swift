@@ -6,6 +6,13 @@ struct BillingCycle: Hashable, Comparable {
   let start: EventTime
   let end: EventTime
 
+  init(start: EventTime, end: EventTime) {
+    self.start = start
+    self.end = end
+  }
+
+  init(_ window: (start: EventTime, end: EventTime)) { self.init(start: window.start, end: window.end) }
+
   static func < (left: BillingCycle, right: BillingCycle) -> Bool { (left.end, left.start) < (right.end, right.start) }
 }
 
@@ -37,6 +44,8 @@ final class CyclePane<Value: CycleValue> {
   private var capacity = 16
   private var heldBytes = 0
   private var dirty = DirtySlots()
+  /// Says nothing: a loop that reads all values before they are worked on lets the processor overlap the cache misses.
+  private var touched: UInt8 = 0
   /// Keys to read before the next rows are worked on.
   private var wanted = GroupTable()
   /// Whether the state has values that are not in memory, or any at all.
@@ -74,7 +83,13 @@ final class CyclePane<Value: CycleValue> {
   ) {
     table.assign(keys, rows: rows, count: count, slots: slots)
     if table.slotCount > self.count { extend() }
-    for index in 0..<count { cells[Int(places[index])] = values + Int(slots[index]) }
+    var sum: UInt8 = 0
+    for index in 0..<count {
+      let cell = values + Int(slots[index])
+      cells[Int(places[index])] = cell
+      sum &+= UnsafeRawPointer(cell).load(as: UInt8.self)
+    }
+    touched = sum
     dirty.mark(RowSelection(rows: rows, slots: UnsafePointer(slots), count: count), below: self.count)
   }
 
@@ -250,6 +265,15 @@ final class CyclePanes<Value: CycleValue> {
   /// In the order of their state keys.
   var all: [CyclePane<Value>] { panes.values.sorted { $0.cycle < $1.cycle } }
 
+  /// Those of cycles that have ended by `time`, in that order.
+  func ended(by time: EventTime) -> [CyclePane<Value>] {
+    guard time >= firstEnd else { return [] }
+    return all.filter { $0.cycle.end <= time }
+  }
+
+  /// When the first cycle ends.
+  private var firstEnd = EventTimes.maximum
+
   var sizeBytes: Int { panes.values.reduce(0) { $0 + $1.sizeBytes } }
   var hasSpilled: Bool { panes.values.contains(where: \.hasSpilled) }
 
@@ -259,6 +283,7 @@ final class CyclePanes<Value: CycleValue> {
     let pane = CyclePane<Value>(cycle, number: Int32(number))
     if number == numbered.count { numbered.append(pane) } else { numbered[number] = pane }
     panes[cycle] = pane
+    firstEnd = min(firstEnd, cycle.end)
     version += 1
     return pane
   }
@@ -268,6 +293,7 @@ final class CyclePanes<Value: CycleValue> {
     if pane.isPersisted { keyedState?.deleteAll(prefix: pane.prefix) }
     panes[pane.cycle] = nil
     numbered[Int(pane.number)] = nil
+    firstEnd = panes.keys.reduce(EventTimes.maximum) { min($0, $1.end) }
     version += 1
   }
 

@@ -223,19 +223,19 @@ package final class RateOperator: StreamOperator {
 
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     state.watermark = watermark.time
-    for pane in state.all where lastNeeded(pane.cycle) <= watermark.time { state.remove(pane) }
+    for pane in state.ended(by: watermark.time.addingSaturated(-neededMilliseconds)) { state.remove(pane) }
   }
 
-  /// The watermark at which nothing asks for a cycle's usage any more. The cycle after it is no longer than its unit can be.
-  private func lastNeeded(_ cycle: BillingCycle) -> EventTime {
-    guard hasRollover else { return closing(cycle) }
+  /// How long after a cycle's end its usage may be asked for. The cycle after it is no longer than its unit can be.
+  private var neededMilliseconds: Int64 {
+    guard hasRollover else { return spec.closeAfterMilliseconds - 1 }
     let days: Int64 =
       switch spec.period {
       case .day: 4
       case .week: 10
       case .month: 34
       }
-    return closing(cycle) + days * CivilTime.millisecondsPerDay
+    return spec.closeAfterMilliseconds - 1 + days * CivilTime.millisecondsPerDay
   }
 
   package var stateSizeBytes: Int { state.sizeBytes }

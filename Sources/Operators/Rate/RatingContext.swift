@@ -1,6 +1,6 @@
 import StreamModel
 
-/// What rows of one plan, service, time zone and cycle day have in common.
+/// What rows of one plan, service, time zone and cycle day have in common. One owner.
 final class RatingContext {
   /// Versions of the tariff, by time; empty where there is none.
   private let tariffs: [RatedTariff]
@@ -18,11 +18,19 @@ final class RatingContext {
     tariffs.first { time >= $0.validFrom && time < $0.validTo }?.free ?? 0
   }
 
-  /// The cycles next to that of `terms`.
-  func neighbours(of cycle: BillingCycle) -> (before: BillingCycle, after: BillingCycle)? {
+  /// Cycles next to one: the one before and the one after.
+  typealias Neighbours = (before: BillingCycle, after: BillingCycle)
+
+  /// The last that were asked for.
+  private var recent: (cycle: BillingCycle, neighbours: Neighbours)?
+
+  func neighbours(of cycle: BillingCycle) -> Neighbours? {
+    if let recent, recent.cycle == cycle { return recent.neighbours }
     guard case .success(let calendar) = calendar else { return nil }
     let (before, after) = (calendar.window(at: cycle.start - 1), calendar.window(at: cycle.end))
-    return (BillingCycle(start: before.start, end: before.end), BillingCycle(start: after.start, end: after.end))
+    let neighbours = (BillingCycle(before), BillingCycle(after))
+    recent = (cycle, neighbours)
+    return neighbours
   }
 
   /// What holds at `time`, and how long.
@@ -50,7 +58,7 @@ final class RatingContext {
 
   private func set(_ terms: inout RatingTerms, _ calendar: WindowCalendar, _ tariff: RatedTariff, _ time: EventTime) {
     let window = calendar.window(at: time)
-    terms.cycle = BillingCycle(start: window.start, end: window.end)
+    terms.cycle = BillingCycle(window)
     terms.narrow(from: window.start, end: window.end)
     terms.firstDay = CivilTime.split(window.start + calendar.zone.offset(atUTC: window.start).milliseconds).day
     if window.start < EventTimes.earliestRecord || window.end > EventTimes.latestRecord {
