@@ -21,6 +21,15 @@ final class Scratch<Element: BitwiseCopyable> {
     }
     return base
   }
+
+  /// The same, but the first `kept` elements stay.
+  func reserve(_ count: Int, keeping kept: Int) -> UnsafeMutablePointer<Element> {
+    if count > capacity {
+      base = GrowingMemory.moved(base, count: kept, capacity: count * 2)
+      capacity = count * 2
+    }
+    return base
+  }
 }
 
 /// Rows of a batch and the slot each belongs to: row `rows[i]` into `slots[i]`.

@@ -9,4 +9,14 @@ enum GrowingMemory {
     guard let resized = realloc(memory, max(1, bytes)) else { fatalError("out of memory: \(bytes) bytes of state") }
     return resized
   }
+
+  /// New memory for `capacity` elements that has the first `count` of `memory`, which is freed.
+  static func moved<Element: BitwiseCopyable>(
+    _ memory: UnsafeMutablePointer<Element>, count: Int, capacity: Int
+  ) -> UnsafeMutablePointer<Element> {
+    let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity)
+    larger.update(from: memory, count: count)
+    memory.deallocate()
+    return larger
+  }
 }

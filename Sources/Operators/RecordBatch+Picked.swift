@@ -33,19 +33,21 @@ extension RecordBatch {
     let origins = batches.compactMap(\.origin)
     guard origins.count == batches.count, !picks.isEmpty else { return nil }
     let ranges = Column.picked(picks, from: origins.map(\.ranges))
-    var chunks: [RecordChunk] = []
-    var known: [ObjectIdentifier: Int] = [:]
+    var numbers = ChunkNumbers()
     let positions = ColumnBuilder(.int64, capacity: picks.count)
+    // Rows that are not mixed have the number of their batch's chunk, found once.
+    var known = [Int64](repeating: -1, count: origins.count)
     for pick in picks {
-      let chunk = origins[Int(pick.batch)].chunk(at: Int(pick.row))
-      let position = known[ObjectIdentifier(chunk)] ?? chunks.count
-      if position == chunks.count {
-        known[ObjectIdentifier(chunk)] = position
-        chunks.append(chunk)
+      let batch = Int(pick.batch)
+      if known[batch] >= 0 {
+        positions.append(int64: known[batch])
+        continue
       }
-      positions.append(int64: Int64(position))
+      let number = numbers.number(of: origins[batch].chunk(at: Int(pick.row)))
+      if !origins[batch].isMixed { known[batch] = number }
+      positions.append(int64: number)
     }
-    return RecordOrigin(chunks: chunks, positions: positions.finish(), ranges: ranges)
+    return RecordOrigin(chunks: numbers.chunks, positions: positions.finish(), ranges: ranges)
   }
 
   private static func pickedHashes(_ picks: [RowPick], _ batches: [RecordBatch]) -> KeyHashes? {

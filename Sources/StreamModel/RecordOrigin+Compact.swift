@@ -2,16 +2,17 @@ extension RecordOrigin {
   /// The same rows with only their own bytes kept in memory, instead of all the chunks they were read in: for rows that are
   /// kept for long.
   package func compacted() -> RecordOrigin {
-    var rowsOfChunk: [(chunk: RecordChunk, rows: [Int])] = []
-    var known: [ObjectIdentifier: Int] = [:]
-    for row in 0..<ranges.count {
-      let chunk = chunk(at: row)
-      let index = known[ObjectIdentifier(chunk)] ?? rowsOfChunk.count
-      if index == rowsOfChunk.count {
-        known[ObjectIdentifier(chunk)] = index
-        rowsOfChunk.append((chunk, []))
+    var numbers = ChunkNumbers()
+    var rowsOfChunk: [[Int]] = []
+    if isMixed {
+      for row in 0..<ranges.count {
+        let number = Int(numbers.number(of: chunk(at: row)))
+        if number == rowsOfChunk.count { rowsOfChunk.append([]) }
+        rowsOfChunk[number].append(row)
       }
-      rowsOfChunk[index].rows.append(row)
+    } else if ranges.count > 0 {
+      _ = numbers.number(of: chunk)
+      rowsOfChunk = [Array(0..<ranges.count)]
     }
     guard !rowsOfChunk.isEmpty else { return self }
     let views = Memory(capacityBytes: ranges.count * 8)
@@ -19,7 +20,7 @@ extension RecordOrigin {
     let viewCells = views.base.assumingMemoryBound(to: UInt64.self)
     let positionCells = positions.base.assumingMemoryBound(to: Int64.self)
     var chunks: [RecordChunk] = []
-    for (chunk, rows) in rowsOfChunk {
+    for (chunk, rows) in zip(numbers.chunks, rowsOfChunk) {
       for row in rows { positionCells[row] = Int64(chunks.count) }
       chunks.append(compact(chunk, rows, viewCells))
     }
@@ -53,5 +54,27 @@ extension RecordOrigin {
       starts: starts, lengths: lengths, offsets: rows.map { position(at: $0) }, originals: originals)
     return RecordChunk(
       partition: chunk.partition, offset: chunk.offset, storage: storage, count: total, messageIndex: index)
+  }
+}
+
+/// Numbers chunks in the order in which they are met.
+package struct ChunkNumbers {
+  package private(set) var chunks: [RecordChunk] = []
+  private var known: [ObjectIdentifier: Int64] = [:]
+  /// The one that was asked for last: rows of a chunk stand together.
+  private var recent: (chunk: ObjectIdentifier, number: Int64)?
+
+  package init() {}
+
+  package mutating func number(of chunk: RecordChunk) -> Int64 {
+    let identity = ObjectIdentifier(chunk)
+    if let recent, recent.chunk == identity { return recent.number }
+    let number = known[identity] ?? Int64(chunks.count)
+    if number == chunks.count {
+      known[identity] = number
+      chunks.append(chunk)
+    }
+    recent = (identity, number)
+    return number
   }
 }

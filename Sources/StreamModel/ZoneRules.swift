@@ -37,6 +37,19 @@ package final class ZoneRules: Sendable {
     return offsets[interval(at: time)]
   }
 
+  /// The same, and a span around `time`, from `from` and before `end`, in which it stays so.
+  package func offset(atUTC time: EventTime) -> (milliseconds: Int64, from: EventTime, end: EventTime) {
+    guard let last = transitions.last else { return (offsets[0], EventTimes.minimum, EventTimes.maximum) }
+    var shift: Int64 = 0
+    if repeatsFrom != nil, time >= last {
+      shift = ((time - last) / ZoneRules.cycleMilliseconds + 1) * ZoneRules.cycleMilliseconds
+    }
+    let index = interval(at: time - shift)
+    let begin = index == 0 ? EventTimes.minimum : transitions[index - 1] + shift
+    let from = shift == 0 ? begin : max(begin, last + shift - ZoneRules.cycleMilliseconds)
+    return (offsets[index], from, index == transitions.count ? EventTimes.maximum : transitions[index] + shift)
+  }
+
   /// The first instant at which the zone's wall clock shows `local` or later: in a gap the instant of the transition, in an
   /// overlap the earlier of the two.
   package func utc(ofLocal local: Int64) -> EventTime {

@@ -174,6 +174,8 @@ import Testing
     #expect(Set(server.requests).count == server.requests.count, "a key was asked for twice")
     #expect(server.requests.count > 5_000 && server.requests.count <= 10_000)
     #expect(result.errors.contains("every record is accounted for"))
+    let line = try #require(result.errors.split(separator: "\n").first { $0.contains("lookup tiered:") })
+    print("1,000,000 lookups, \(server.requests.count) requests at the service;\(line)")
   }
 }
 

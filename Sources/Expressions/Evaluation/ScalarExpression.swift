@@ -17,6 +17,9 @@ package final class ScalarExpression: Sendable {
     self.kernel = kernel
   }
 
+  /// The column that the expression is, where it is nothing else.
+  package var inputColumn: Int? { (kernel as? ColumnKernel)?.index }
+
   /// The batch's value for every row.
   package func evaluate(_ batch: RecordBatch) -> Evaluation {
     let frame = Frame(columns: batch.columns, count: batch.count)

@@ -13,18 +13,18 @@ package final class InvoiceOperator: StreamOperator {
   private let spec: InvoiceSpec
   private let encoder: KeyEncoder
   private let attributeEncoder: KeyEncoder
-  private let services: ServiceNames
+  private let services: DistinctKeys
+  /// The services' names by number.
+  private var names: [String] = []
   private let panes = CyclePanes<InvoiceDraft>()
   private let lines: InvoiceLines
   private var last: CyclePane<InvoiceDraft>?
-  private var keyedState: OperatorState?
-  private var watermark = EventTimes.minimum
 
   package init(_ spec: InvoiceSpec) {
     self.spec = spec
     encoder = KeyEncoder(keyColumns: spec.key)
     attributeEncoder = KeyEncoder(keyColumns: spec.attributes)
-    services = ServiceNames(spec.service)
+    services = DistinctKeys([spec.service])
     lines = InvoiceLines(spec)
   }
 
@@ -32,8 +32,8 @@ package final class InvoiceOperator: StreamOperator {
     let inputs = InvoiceInputs(batch, spec)
     encoder.encode(batch)
     attributeEncoder.encode(batch)
-    let names = services.assign(batch)
-    do { try load(inputs, batch.count) } catch { throw OperatorError(error) }
+    let services = serviceNumbers(batch)
+    try load(inputs, batch.count)
     var late: [Int32] = []
     var failures: [RowFailure] = []
     for row in 0..<batch.count {
@@ -41,13 +41,27 @@ package final class InvoiceOperator: StreamOperator {
       case .failed(let reason): failures.append(RowFailure(row: row, reason: reason))
       case .late: late.append(Int32(truncatingIfNeeded: row))
       case .due(let cycle):
-        if !add(row, cycle, services.names[Int(names[row])], inputs) {
+        if !add(row, cycle, names[Int(services[row])], inputs) {
           failures.append(RowFailure(row: row, reason: "the sum of its cycle does not fit"))
         }
       }
     }
     output.divert(batch, late, to: .late)
     if !failures.isEmpty { output.fail(batch, failures) }
+  }
+
+  /// The number of each row's service, by which `names` has it.
+  private func serviceNumbers(_ batch: RecordBatch) -> UnsafePointer<Int32> {
+    let numbered = services.assign(batch)
+    if numbered.isAnew { names = [] }
+    for row in numbered.fresh {
+      if case .string(let name) = batch.columns[spec.service].value(at: row) {
+        names.append(name)
+      } else {
+        names.append("")
+      }
+    }
+    return numbered.numbers
   }
 
   private enum Verdict {
@@ -89,16 +103,10 @@ package final class InvoiceOperator: StreamOperator {
   // MARK: Invoices
 
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
-    self.watermark = watermark.time
-    for pane in panes.all where closing(pane.cycle) <= watermark.time {
-      do {
-        try pane.forEach(from: keyedState) { (key, draft) throws(StateError) in
-          lines.add(key, draft, pane.cycle, to: output)
-        }
-      } catch {
-        throw OperatorError(error)
-      }
-      panes.remove(pane, from: keyedState)
+    panes.watermark = watermark.time
+    for pane in panes.ended(by: watermark.time.addingSaturated(1 - spec.closeAfterMilliseconds)) {
+      try panes.forEach(of: pane) { (key, draft) throws(StateError) in lines.add(key, draft, pane.cycle, to: output) }
+      panes.remove(pane)
       last = nil
     }
     lines.flush(to: output)
@@ -107,32 +115,23 @@ package final class InvoiceOperator: StreamOperator {
   // MARK: State
 
   /// Reads what has been gathered of the batch's keys and is not in memory.
-  private func load(_ inputs: InvoiceInputs, _ count: Int) throws(StateError) {
-    guard let keyedState, panes.hasSpilled else { return }
+  private func load(_ inputs: InvoiceInputs, _ count: Int) throws(OperatorError) {
+    guard panes.hasSpilled else { return }
     for row in 0..<count {
       guard case .due(let cycle) = judge(row, inputs), let pane = panes[cycle], pane.hasSpilled else { continue }
       pane.want(encoder.key(row), hash: encoder.hashes[row])
     }
-    try panes.read(from: keyedState)
+    try panes.read()
   }
 
   package var stateSizeBytes: Int { panes.sizeBytes }
 
   package func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError) {
-    keyedState = state
-    self.watermark = watermark
-    do { try panes.restore(from: state) } catch { throw OperatorError(error) }
+    try panes.attach(state, watermark: watermark)
   }
 
-  package func snapshot() throws(OperatorError) -> EventTime {
-    do { try panes.writeChanges(to: keyedState) } catch { throw OperatorError(error) }
-    return watermark
-  }
-
-  package func spill() throws(OperatorError) {
-    do { try panes.writeChanges(to: keyedState) } catch { throw OperatorError(error) }
-    panes.letGo()
-  }
+  package func snapshot() throws(OperatorError) -> EventTime { try panes.snapshot() }
+  package func spill() throws(OperatorError) { try panes.spill() }
 }
 
 /// The columns of one batch that invoices are made of.
@@ -173,42 +172,5 @@ struct InvoiceInputs {
   @inline(__always) func stamp(_ row: Int) -> EventTime? {
     guard let stamp = stamps?[row], times[row] <= stamp else { return nil }
     return stamp
-  }
-}
-
-/// The names of services, each made once. One owner.
-private final class ServiceNames {
-  private let column: Int
-  private let encoder: KeyEncoder
-  private var table = GroupTable()
-  private let slots = Scratch<Int32>()
-  private let identity = Scratch<Int32>()
-  private(set) var names: [String] = []
-  private static let maxCount = 1 << 16
-
-  init(_ column: Int) {
-    self.column = column
-    encoder = KeyEncoder(keyColumns: [column])
-  }
-
-  /// The position in `names` of each row's service; valid until the next call.
-  func assign(_ batch: RecordBatch) -> UnsafePointer<Int32> {
-    if names.count > ServiceNames.maxCount {
-      table = GroupTable()
-      names = []
-    }
-    encoder.encode(batch)
-    let rows = identity.reserve(batch.count)
-    for row in 0..<batch.count { rows[row] = Int32(truncatingIfNeeded: row) }
-    let slots = slots.reserve(batch.count)
-    table.assign(KeyBatch(encoder), rows: rows, count: batch.count, slots: slots)
-    for row in 0..<batch.count where Int(slots[row]) == names.count {
-      guard case .string(let name) = batch.columns[column].value(at: row) else {
-        names.append("")
-        continue
-      }
-      names.append(name)
-    }
-    return UnsafePointer(slots)
   }
 }

@@ -48,48 +48,71 @@ package final class LookupOperator: StreamOperator {
   }
 
   private func single(_ keys: LookupKeys, _ result: LookupResult) -> Choice {
-    let (rows, nullRow) = (result.rows, result.rows.nullRow)
-    var choice = Choice()
-    choice.rows = [Int32](unsafeUninitializedCapacity: keys.count) { picks, count in
-      for row in 0..<keys.count {
-        let slot = result.slots[row]
-        if slot >= 0, rows.starts[Int(slot)] < rows.starts[Int(slot) + 1] {
-          picks[row] = rows.starts[Int(slot)]
-        } else {
-          picks[row] = nullRow
-          choice.missing.append(Missing(row: Int32(row), slot: slot, cause: keys.isNull(row) ? .nullKey : .unknownKey))
+    let rows = result.rows
+    return choose(keys.count, rows.nullRow) { picks, missing in
+      result.slots.withUnsafeBufferPointer { slots in
+        rows.starts.withUnsafeBufferPointer { starts in
+          for row in 0..<slots.count {
+            let slot = Int(slots[row])
+            if slot >= 0, starts[slot] < starts[slot &+ 1] {
+              picks[row] = starts[slot]
+            } else {
+              let cause = keys.isNull(row) ? Cause.nullKey : .unknownKey
+              missing.append(Missing(row: Int32(truncatingIfNeeded: row), slot: Int32(slot), cause: cause))
+            }
+          }
         }
       }
-      count = keys.count
     }
-    return choice
   }
 
   private func versions(_ asOf: LookupSpec.AsOf, _ keys: LookupKeys, _ result: LookupResult) -> Choice {
-    let times = keys.batch.columns[asOf.column]
-    let nullRow = result.rows.nullRow
-    var choice = Choice()
-    choice.rows = [Int32](unsafeUninitializedCapacity: keys.count) { picks, count in
-      for row in 0..<keys.count {
-        let time = times.int64s[row]
-        let slot = result.slots[row]
-        var cause = keys.isNull(row) ? Cause.nullKey : .unknownKey
-        if !times.isValid(row) {
-          cause = .nullTime
-        } else if slot >= 0, let version = result.rows.version(of: slot, at: time) {
-          if let maxAge = asOf.maxAgeMilliseconds, time - version.since > maxAge {
-            cause = .tooOld
-          } else {
-            picks[row] = version.row
-            continue
+    let column = keys.batch.columns[asOf.column]
+    let (times, rows) = (column.int64s, result.rows)
+    let maxAge = asOf.maxAgeMilliseconds ?? Int64.max
+    return choose(keys.count, rows.nullRow) { picks, missing in
+      result.slots.withUnsafeBufferPointer { slots in
+        rows.withVersions { versions in
+          for row in 0..<slots.count {
+            let time = times[row]
+            if slots[row] >= 0, column.isValid(row) {
+              let version = versions.latest(of: slots[row], at: time)
+              if version >= 0, versions.isOpen(version, at: time), time &- versions.from[Int(version)] <= maxAge {
+                picks[row] = version
+                continue
+              }
+            }
+            missing.append(why(row, slots[row], time, isTimed: column.isValid(row), keys, rows))
           }
-        } else if slot >= 0, !result.rows.range(slot).isEmpty {
-          cause = .noVersion
         }
-        picks[row] = nullRow
-        choice.missing.append(Missing(row: Int32(row), slot: slot, cause: cause, time: time))
       }
-      count = keys.count
+    }
+  }
+
+  /// Why a row has no version.
+  private func why(
+    _ row: Int, _ slot: Int32, _ time: EventTime, isTimed: Bool, _ keys: LookupKeys, _ rows: LookupRows
+  ) -> Missing {
+    var cause = keys.isNull(row) ? Cause.nullKey : .unknownKey
+    if !isTimed {
+      cause = .nullTime
+    } else if slot >= 0, rows.version(of: slot, at: time) != nil {
+      cause = .tooOld
+    } else if slot >= 0, !rows.range(slot).isEmpty {
+      cause = .noVersion
+    }
+    return Missing(row: Int32(truncatingIfNeeded: row), slot: slot, cause: cause, time: time)
+  }
+
+  /// A choice whose rows and whose missing ones `body` writes; rows that it leaves out have `nullRow`.
+  private func choose(
+    _ count: Int, _ nullRow: Int32, _ body: (UnsafeMutablePointer<Int32>, inout [Missing]) -> Void
+  ) -> Choice {
+    var choice = Choice()
+    choice.rows = [Int32](unsafeUninitializedCapacity: count) { picks, filled in
+      picks.initialize(repeating: nullRow)
+      if let start = picks.baseAddress { body(start, &choice.missing) }
+      filled = count
     }
     return choice
   }

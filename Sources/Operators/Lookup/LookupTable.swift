@@ -93,18 +93,50 @@ package final class LookupRows: @unchecked Sendable {
 
   /// The version of `slot` that is valid at `time`, and since when it is.
   package func version(of slot: Int32, at time: EventTime) -> (row: Int32, since: EventTime)? {
-    guard let validFrom, let validTo else { return nil }
-    var low = Int(starts[Int(slot)])
-    var high = Int(starts[Int(slot) + 1])
-    let first = low
+    guard isVersioned else { return nil }
+    return withVersions { versions in
+      let row = versions.latest(of: slot, at: time)
+      guard row >= 0, versions.isOpen(row, at: time) else { return nil }
+      return (row, versions.from[Int(row)])
+    }
+  }
+
+  /// Calls `body` with the versions borrowed, which there must be.
+  func withVersions<Result>(_ body: (LookupVersions) -> Result) -> Result {
+    guard let validFrom, let validTo else { preconditionFailure("a lookup as of a time has versions") }
+    return starts.withUnsafeBufferPointer { starts in
+      guard let start = starts.baseAddress else { preconditionFailure("slots end somewhere") }
+      return withExtendedLifetime((validFrom, validTo)) {
+        body(LookupVersions(starts: start, from: validFrom.int64s, to: validTo.int64s, validity: validTo.validity))
+      }
+    }
+  }
+}
+
+/// The versions of a table's rows, borrowed: for loops that count no references.
+struct LookupVersions {
+  let starts: UnsafePointer<Int32>
+  let from: UnsafePointer<Int64>
+  let to: UnsafePointer<Int64>
+  let validity: UnsafePointer<UInt8>?
+
+  /// The version of `slot` that began last at `time` or earlier; −1 where none had.
+  @inline(__always) func latest(of slot: Int32, at time: EventTime) -> Int32 {
+    let first = starts[Int(slot)]
+    var low = first
+    var high = starts[Int(slot) &+ 1]
     // The versions before `low` begin at `time` or earlier, those from `high` on later.
     while low < high {
-      let middle = (low + high) / 2
-      if validFrom.int64s[middle] <= time { low = middle + 1 } else { high = middle }
+      let middle = (low &+ high) >> 1
+      if from[Int(middle)] <= time { low = middle &+ 1 } else { high = middle }
     }
-    guard low > first else { return nil }
-    let row = low - 1
-    if validTo.isValid(row), validTo.int64s[row] <= time { return nil }
-    return (Int32(truncatingIfNeeded: row), validFrom.int64s[row])
+    return low > first ? low &- 1 : -1
+  }
+
+  /// Whether a version has not ended at `time`.
+  @inline(__always) func isOpen(_ version: Int32, at time: EventTime) -> Bool {
+    let row = Int(version)
+    if let validity, validity[row >> 3] & (1 << UInt8(row & 7)) == 0 { return true }
+    return to[row] > time
   }
 }

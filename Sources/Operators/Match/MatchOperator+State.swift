@@ -96,7 +96,7 @@ extension MatchOperator {
     /// By run: its key among the wanted, and its rows as they are found.
     var slots: [Int32] = []
     var runs: [MatchRun] = []
-    var rows: [[MatchRow?]] = []
+    var rows: [[MatchRowID?]] = []
     var values: [[[UInt8]]] = [[], []]
     var places: [[Place]] = [[], []]
 
@@ -145,15 +145,18 @@ extension MatchOperator {
       var next = 0
       for batch in batches {
         let block = sound(batch)
-        for row in 0..<batch.count {
+        let index = blocks.add(block)
+        for row in 0..<Int32(batch.count) {
           let place = loading.places[kind][next]
-          block.isReported[row] = place.isReported
-          loading.rows[place.run][place.row] = MatchRow(block: block, row: row)
+          if place.isReported { _ = block.report(row) }
+          loading.rows[place.run][place.row] = MatchRowID(block: index, row: row)
           next += 1
         }
       }
     }
-    for (run, rows) in zip(loading.runs, loading.rows) { run.rows = rows.compactMap { $0 } }
+    for (run, rows) in zip(loading.runs, loading.rows) {
+      for row in rows { if let row { run.append(row, blocks) } }
+    }
   }
 
   // MARK: Undecided matches
@@ -228,7 +231,7 @@ extension MatchOperator {
     do { try writeChanges() } catch { throw OperatorError(error) }
     for (slot, run) in runs.enumerated() {
       guard let run, run.isOpen else { continue }
-      saved.noteSpilled(run.startTime, group: KeyGroup.of(hash: KeyEncoder.hash(keys.key(Int32(slot)))))
+      saved.noteSpilled(startTime(run), group: KeyGroup.of(hash: KeyEncoder.hash(keys.key(Int32(slot)))))
     }
     guard keys.count > 0 else { return }
     letGo()
@@ -239,14 +242,14 @@ extension MatchOperator {
   private struct Entries {
     var all: [(key: [UInt8], value: [UInt8]?)] = []
     /// By block: places among the entries, and rows.
-    var rows: [ObjectIdentifier: (block: MatchBlock, places: [Int], rows: [Int32])] = [:]
+    var rows: [Int32: (places: [Int], rows: [Int32])] = [:]
 
     mutating func put(_ key: [UInt8], _ value: [UInt8]) { all.append((key, value)) }
     mutating func delete(_ key: [UInt8]) { all.append((key, nil)) }
 
-    mutating func put(_ key: [UInt8], _ row: MatchRow) {
-      rows[ObjectIdentifier(row.block), default: (row.block, [], [])].places.append(all.count)
-      rows[ObjectIdentifier(row.block)]?.rows.append(Int32(row.row))
+    mutating func put(_ key: [UInt8], _ id: MatchRowID) {
+      rows[id.block, default: ([], [])].places.append(all.count)
+      rows[id.block]?.rows.append(id.row)
       all.append((key, []))
     }
   }
@@ -293,9 +296,9 @@ extension MatchOperator {
     for number in known.rows where number < numbers.lowerBound { entries.delete(rowKey(number)) }
     let added = max(known.rows.upperBound, numbers.lowerBound)..<numbers.upperBound
     for number in Array(Set(known.changed).filter(numbers.contains)) + added {
-      entries.put(rowKey(number), run.rows[Int(number - numbers.lowerBound)])
+      entries.put(rowKey(number), run[Int(number - numbers.lowerBound)])
     }
-    let open = run.isOpen ? run.startTime : nil
+    let open = run.isOpen ? startTime(run) : nil
     if open != known.open {
       if let before = known.open { entries.delete(MatchOperator.openKey(before, key, hash)) }
       if let open { entries.put(MatchOperator.openKey(open, key, hash), []) }
@@ -313,9 +316,10 @@ extension MatchOperator {
   private func write(_ entries: inout Entries, _ state: OperatorState) throws(StateError) {
     guard !entries.all.isEmpty else { return }
     let codec = BufferedRowCodec(schema: spec.inputSchema)
-    for (block, places, rows) in entries.rows.values {
-      for (index, value) in codec.encode(block.batch, rows).enumerated() {
-        entries.all[places[index]].value = [block.isReported[Int(rows[index])] ? 1 : 0] + value
+    for (index, (places, rows)) in entries.rows {
+      let block = blocks[index]
+      for ((place, row), value) in zip(zip(places, rows), codec.encode(block.batch, rows)) {
+        entries.all[place].value = [block.reported.contains(row) ? 1 : 0] + value
       }
     }
     let sorted = entries.all.sorted { $0.key.lexicographicallyPrecedes($1.key) }

@@ -15,26 +15,30 @@ import StreamModel
 package final class MatchOperator: StreamOperator {
   let spec: MatchSpec
   private let encoder: KeyEncoder
-  private let evaluator: MatchEvaluator
-  private var matcher: Matcher
+  let evaluator: MatchEvaluator
+  private let matcher: Matcher
+  let blocks = MatchBlocks()
   private(set) var keys = GroupTable()
   /// By slot.
   private(set) var runs: [MatchRun?] = []
   private var open = OpenMatches()
-  private let ledger = MatchLedger()
-  private var rowCount = 0
   private(set) var watermark = EventTimes.minimum
   var keyedState: OperatorState?
   var saved = SavedMatches()
   /// The number of the next row of a key that is new.
   private var nextNumber: UInt64 = 1
-  private var results: MatchResults
-  private var timedOut: MatchResults
-  private var failures: [(row: MatchRow, reason: String)] = []
+  private let results: MatchResults
+  private let timedOut: MatchResults
+  private var isTimedOutRead = false
+  private var failures: [(row: RecordBatch, reason: String)] = []
+  private let historyRows: Int
 
-  /// Blocks are rewritten when they hold this many rows, and many times as many as are needed.
-  private static let leastRewrittenRows = 1 << 16
-  private static let surplus = 4
+  // The batch that is worked on.
+  private var round = 0
+  private var touched: [Int32] = []
+  private(set) var touchedRuns: [MatchRun] = []
+  private let slots = Scratch<Int32>()
+  private let identity = Scratch<Int32>()
 
   let dueKeys: Int
 
@@ -42,42 +46,47 @@ package final class MatchOperator: StreamOperator {
   package init(_ spec: MatchSpec, dueKeys: Int = 8192) {
     self.spec = spec
     self.dueKeys = dueKeys
+    historyRows = spec.historyRows
     encoder = KeyEncoder(keyColumns: spec.key)
     evaluator = MatchEvaluator(spec)
-    matcher = Matcher(spec, evaluator)
-    results = MatchResults(spec, evaluator)
-    timedOut = MatchResults(spec, evaluator)
+    let layout = MatchLayout(spec)
+    matcher = Matcher(spec, layout, blocks, evaluator)
+    results = MatchResults(spec, layout, evaluator)
+    timedOut = MatchResults(spec, layout, evaluator)
   }
 
   package func process(_ batch: RecordBatch, input: Int, to output: any OperatorOutput) throws(OperatorError) {
+    isTimedOutRead = output.isRead(.timedOut)
+    try take(onTime(batch, output), output)
+    flush(to: output)
+    if hasSparseBlocks { rewriteBlocks() }
+  }
+
+  /// The rows that are not behind; the others go to port `late`.
+  private func onTime(_ batch: RecordBatch, _ output: any OperatorOutput) -> RecordBatch {
+    guard batch.stamps != nil else { return batch }
     var kept: [Int32] = []
     var late: [Int32] = []
     for row in 0..<batch.count {
       if batch.isBehind(row) { late.append(Int32(row)) } else { kept.append(Int32(row)) }
     }
     output.divert(batch, late, to: .late)
-    if !kept.isEmpty { try take(late.isEmpty ? batch : batch.gather(kept), output) }
-    flush(to: output)
-    if ledger.rows > MatchOperator.leastRewrittenRows, ledger.rows > rowCount * MatchOperator.surplus {
-      rewriteBlocks()
-    }
+    return late.isEmpty ? batch : batch.gather(kept)
   }
 
   private func take(_ batch: RecordBatch, _ output: any OperatorOutput) throws(OperatorError) {
-    let block = block(batch, output)
-    guard let block else { return }
+    guard let block = block(batch, output) else { return }
     encoder.encode(block.batch)
     if saved.hasSpilled { try load(missing(block.batch.count)) }
-    var touched: [Int32] = []
-    var isTouched: Set<Int32> = []
-    for row in 0..<block.batch.count {
-      let slot = keys.insert(encoder.key(row), hash: encoder.hashes[row])
-      run(slot).rows.append(MatchRow(block: block, row: row))
-      rowCount += 1
-      nextNumber += 1
-      if isTouched.insert(slot).inserted { touched.append(slot) }
-    }
-    for slot in touched { drive(slot) }
+    let index = blocks.add(block)
+    blocks.hold(index)
+    add(block, index)
+    matcher.drive(touchedRuns, handle)
+    for (slot, run) in zip(touched, touchedRuns) { settle(slot, run) }
+    keepNeeded(of: block, index)
+    blocks.hold(-1)
+    touched.removeAll(keepingCapacity: true)
+    touchedRuns.removeAll(keepingCapacity: true)
   }
 
   /// The keys of the rows last encoded that are not in memory.
@@ -89,25 +98,77 @@ package final class MatchOperator: StreamOperator {
     return missing
   }
 
-  /// The rows as a block of their own memory, without those that cannot be evaluated, which are dead letters.
+  /// The rows as a block, without those that cannot be evaluated, which are dead letters.
   private func block(_ batch: RecordBatch, _ output: any OperatorOutput) -> MatchBlock? {
-    // What is kept must not keep the chunks alive that the rows came in.
-    let copy = MatchOperator.compact(batch)
-    let (arguments, truths, failures) = evaluator.evaluate(copy)
-    guard !failures.isEmpty else { return MatchBlock(copy, arguments, truths, ledger) }
+    guard batch.count > 0 else { return nil }
+    let (block, failures) = evaluator.evaluate(batch)
+    guard !failures.isEmpty else { return block }
     output.fail(batch, failures)
     let failed = Set(failures.map(\.row))
-    let sound = (0..<Int32(batch.count)).filter { !failed.contains(Int($0)) }
-    return sound.isEmpty ? nil : block(batch.gather(sound), output)
+    return self.block(batch.gather((0..<Int32(batch.count)).filter { !failed.contains(Int($0)) }), output)
   }
 
-  /// The rows in memory of their own.
-  private static func compact(_ batch: RecordBatch) -> RecordBatch {
-    let rows = (0..<Int32(batch.count)).map { $0 }
-    let copy = rows.withUnsafeBufferPointer { batch.gather($0, compact: true) }
-    return RecordBatch(
-      schema: copy.schema, columns: copy.columns, count: copy.count, eventTimes: copy.eventTimes,
-      origin: copy.origin?.compacted())
+  // MARK: - Rows
+
+  /// Adds the rows of a block to the runs of their keys.
+  private func add(_ block: MatchBlock, _ index: Int32) {
+    round += 1
+    if historyRows == 0 { addBeginnings(block, index) } else { addAll(block, index) }
+  }
+
+  /// Adds the rows that may begin a match and those of keys which have a match that goes on: others change nothing.
+  private func addBeginnings(_ block: MatchBlock, _ index: Int32) {
+    let count = block.batch.count
+    let slots = slots.reserve(count)
+    keys.find(KeyBatch(encoder), count: count, slots: slots)
+    let cells = blocks.cells[Int(index)]
+    var isFirst = true
+    for row in 0..<count {
+      var slot = slots[row]
+      if slot < 0 {
+        if cells.canBegin(Int32(truncatingIfNeeded: row)) {
+          slot = keys.insert(encoder.key(row), hash: encoder.hashes[row])
+          isFirst = false
+        } else if !isFirst {
+          slot = keys.slot(of: encoder.key(row), hash: encoder.hashes[row])
+        }
+      }
+      if slot >= 0 { _ = append(row, index, slot) }
+    }
+  }
+
+  /// Adds all rows, each being one that `prev` may ask for, and decides what the conditions say that do ask.
+  private func addAll(_ block: MatchBlock, _ index: Int32) {
+    let count = block.batch.count
+    let slots = slots.reserve(count)
+    let rows = identity.reserve(count)
+    for row in 0..<count { rows[row] = Int32(truncatingIfNeeded: row) }
+    keys.assign(KeyBatch(encoder), rows: rows, count: count, slots: slots)
+    guard evaluator.readsBefore else {
+      for row in 0..<count { _ = append(row, index, slots[row]) }
+      return
+    }
+    var places: [(run: MatchRun, place: Int)] = []
+    places.reserveCapacity(count)
+    for row in 0..<count {
+      let run = append(row, index, slots[row])
+      places.append((run, run.count - 1))
+    }
+    evaluator.decide(block, in: blocks) { offset in
+      places.map { run, place in place >= offset ? run[place - offset] : nil }
+    }
+  }
+
+  @inline(__always) private func append(_ row: Int, _ block: Int32, _ slot: Int32) -> MatchRun {
+    let run = run(slot)
+    run.append(MatchRowID(block: block, row: Int32(truncatingIfNeeded: row)), blocks)
+    nextNumber += 1
+    if run.round != round {
+      run.round = round
+      touched.append(slot)
+      touchedRuns.append(run)
+    }
+    return run
   }
 
   private func run(_ slot: Int32) -> MatchRun {
@@ -120,23 +181,14 @@ package final class MatchOperator: StreamOperator {
 
   // MARK: - Matching
 
-  /// Lets a key's rows be matched, and settles what is left.
-  private func drive(_ slot: Int32) {
-    let run = run(slot)
-    let before = run.rows.count
-    matcher.drive(run) { handle($0, run) }
-    settle(slot, run, before)
-  }
-
-  private func settle(_ slot: Int32, _ run: MatchRun, _ before: Int) {
-    rowCount -= before - run.rows.count
+  private func settle(_ slot: Int32, _ run: MatchRun) {
     saved.dirty.mark(slot)
-    if run.rows.isEmpty {
-      forget(slot, run)
-    } else if run.isOpen, run.queuedStart != run.startTime {
-      run.queuedStart = run.startTime
-      open.insert(run.startTime, slot)
-    }
+    if run.count == 0 { return forget(slot, run) }
+    guard run.isOpen else { return }
+    let start = startTime(run)
+    guard run.queuedStart != start else { return }
+    run.queuedStart = start
+    open.insert(start, slot)
   }
 
   private func forget(_ slot: Int32, _ run: MatchRun) {
@@ -145,12 +197,14 @@ package final class MatchOperator: StreamOperator {
     keys.remove(slot)
   }
 
+  /// When the first row of a run's undecided match was.
+  func startTime(_ run: MatchRun) -> EventTime { blocks.time(run[run.start]) }
+
   private func handle(_ event: Matcher.Event, _ run: MatchRun) {
     switch event {
-    case .match(let match):
-      results.add(first: run.rows[run.start], last: run.rows[match.end - 1], match.thread)
-    case .timedOut(let thread):
-      timedOut.add(first: run.rows[run.start], last: run.rows[run.next - 1], thread)
+    case .match(let match, let end): results.add(match, run, last: end - 1, blocks)
+    case .timedOut(let threads):
+      if isTimedOutRead { timedOut.add(threads, run, last: run.next - 1, blocks) } else { timedOut.count() }
     case .gaveUp(let end, let reason):
       for place in run.start..<end { report(place, of: run, "no match is looked for from this row: \(reason)") }
     case .failed(let reason): report(run.next, of: run, reason)
@@ -159,19 +213,17 @@ package final class MatchOperator: StreamOperator {
 
   /// A row is a dead letter once, however often it is tried.
   private func report(_ place: Int, of run: MatchRun, _ reason: String) {
-    let row = run.rows[place]
-    guard !row.block.isReported[row.row] else { return }
-    row.block.isReported[row.row] = true
+    let id = run[place]
+    let block = blocks[id.block]
+    guard block.report(id.row) else { return }
     run.noteChanged(place)
-    failures.append((row, reason))
+    failures.append((block.batch.gather([id.row]), reason))
   }
 
   private func flush(to output: any OperatorOutput) {
     results.flush(to: output)
     timedOut.flush(to: output, on: .timedOut)
-    for (row, reason) in failures {
-      output.failResults(row.block.batch.gather([Int32(row.row)]), [RowFailure(row: 0, reason: reason)])
-    }
+    for (row, reason) in failures { output.failResults(row, [RowFailure(row: 0, reason: reason)]) }
     failures = []
   }
 
@@ -179,6 +231,7 @@ package final class MatchOperator: StreamOperator {
 
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
     self.watermark = watermark.time
+    isTimedOutRead = output.isRead(.timedOut)
     repeat {
       let isMore = try loadDue(startedBy: lastStart(endedBy: watermark.time))
       endDue(at: watermark.time)
@@ -206,7 +259,7 @@ package final class MatchOperator: StreamOperator {
   /// The oldest undecided match; what the queue still holds of decided ones is let go.
   private func oldestOpen() -> OpenMatches.Entry? {
     while let first = open.first {
-      if Int(first.slot) < runs.count, let run = runs[Int(first.slot)], run.isOpen, run.startTime == first.start {
+      if Int(first.slot) < runs.count, let run = runs[Int(first.slot)], run.isOpen, startTime(run) == first.start {
         return first
       }
       open.removeFirst()
@@ -217,17 +270,16 @@ package final class MatchOperator: StreamOperator {
   /// Ends a key's attempt: time has passed beyond what it may hold.
   private func end(_ slot: Int32) {
     guard let run = runs[Int(slot)], run.isOpen else { return }
-    let before = run.rows.count
-    matcher.conclude(run, isTimeout: spec.withinMilliseconds != nil) { handle($0, run) }
-    matcher.drive(run) { handle($0, run) }
-    settle(slot, run, before)
+    matcher.conclude(run, isTimeout: spec.withinMilliseconds != nil, handle)
+    matcher.drive([run], handle)
+    settle(slot, run)
   }
 
   /// Nothing comes any more: rows that are kept for `prev` go.
   private func endAll() {
     for slot in runs.indices {
       guard let run = runs[slot] else { continue }
-      rowCount -= run.rows.count
+      run.removeAll(blocks)
       forget(Int32(slot), run)
     }
     open.removeAll()
@@ -239,7 +291,7 @@ package final class MatchOperator: StreamOperator {
     return oldest == EventTimes.maximum ? input : min(input, Watermark(oldest - 1))
   }
 
-  package var stateSizeBytes: Int { ledger.sizeBytes + rowCount * 64 + keys.sizeBytes + saved.sizeBytes }
+  package var stateSizeBytes: Int { blocks.sizeBytes + blocks.neededCount * 64 + keys.sizeBytes + saved.sizeBytes }
 
   /// The job was at `watermark` when it ended; rows of new keys are numbered from `number` on.
   func restore(watermark: EventTime, number: UInt64) {
@@ -249,10 +301,10 @@ package final class MatchOperator: StreamOperator {
 
   /// Forgets what is in memory.
   func letGo() {
+    for run in runs { run?.removeAll(blocks) }
     keys = GroupTable()
     runs = []
     open.removeAll()
-    rowCount = 0
   }
 
   /// Takes in a key's rows that were read back. The attempt follows from the rows; what it gave was given before.
@@ -260,55 +312,10 @@ package final class MatchOperator: StreamOperator {
     let slot = keys.insert(key, hash: KeyEncoder.hash(key))
     while runs.count <= Int(slot) { runs.append(nil) }
     runs[Int(slot)] = run
-    rowCount += run.rows.count
-    matcher.drive(run) { _ in }
+    matcher.drive([run]) { _, _ in }
     guard run.isOpen else { return }
-    run.queuedStart = run.startTime
-    open.insert(run.startTime, slot)
-  }
-
-  // MARK: - Memory
-
-  /// Gathers the rows that are needed into blocks of their own, so that those which hold little else are freed.
-  private func rewriteBlocks() {
-    var waiting: [(run: MatchRun, place: Int)] = []
-    for run in runs.compactMap({ $0 }) {
-      for place in run.rows.indices {
-        waiting.append((run, place))
-        if waiting.count == MatchOperator.leastRewrittenRows / 16 { rewrite(&waiting) }
-      }
-    }
-    rewrite(&waiting)
-  }
-
-  private func rewrite(_ waiting: inout [(run: MatchRun, place: Int)]) {
-    for hasOrigin in [true, false] {
-      let rows = waiting.filter { ($0.run.rows[$0.place].block.batch.origin != nil) == hasOrigin }
-      guard !rows.isEmpty else { continue }
-      var batches: [RecordBatch] = []
-      var known: [ObjectIdentifier: Int32] = [:]
-      let picks = rows.map { run, place -> RowPick in
-        let row = run.rows[place]
-        let batch = known[ObjectIdentifier(row.block)] ?? Int32(batches.count)
-        if batch == batches.count {
-          known[ObjectIdentifier(row.block)] = batch
-          batches.append(row.block.batch)
-        }
-        return RowPick(batch: batch, row: Int32(row.row))
-      }
-      let whole = MatchOperator.compact(RecordBatch.picked(picks, from: batches))
-      let block = sound(whole)
-      for (index, (run, place)) in rows.enumerated() {
-        block.isReported[index] = run.rows[place].block.isReported[run.rows[place].row]
-        run.rows[place] = MatchRow(block: block, row: index)
-      }
-    }
-    waiting = []
-  }
-
-  /// A block of rows that have been evaluated before.
-  func sound(_ batch: RecordBatch) -> MatchBlock {
-    let (arguments, truths, _) = evaluator.evaluate(batch)
-    return MatchBlock(batch, arguments, truths, ledger)
+    let start = startTime(run)
+    run.queuedStart = start
+    open.insert(start, slot)
   }
 }

@@ -18,10 +18,15 @@ struct MatchProgram: Sendable {
   }
 
   private(set) var instructions: [Instruction] = []
+  /// By instruction: the variable of which it takes a row; −1 for one that takes none.
+  private(set) var variables: [Int32] = []
 
   init(_ pattern: RowPattern) {
     append(pattern)
     instructions.append(.accept)
+    variables = instructions.map { instruction in
+      if case .take(let variable) = instruction { Int32(variable) } else { -1 }
+    }
   }
 
   private mutating func append(_ pattern: RowPattern) {
@@ -78,5 +83,56 @@ struct MatchProgram: Sendable {
 
   private static func choice(_ more: Int, _ done: Int, _ isGreedy: Bool) -> Instruction {
     isGreedy ? .split(more, done) : .split(done, more)
+  }
+
+  // MARK: - Ways
+
+  /// Where a thread goes from an instruction without taking a row: to instructions that take one, in the order of preference, and,
+  /// less preferred than all of those, whether the pattern is fulfilled. What were less preferred than that is given up.
+  struct Ways {
+    var takes: [Take] = []
+    var fulfills = false
+  }
+
+  struct Take {
+    let position: Int32
+    let variable: Int32
+  }
+
+  /// The ways from `position`. They do not depend on rows, so they are found once.
+  func ways(from position: Int) -> Ways {
+    var walk = Walk(instructions: instructions)
+    walk.follow(position)
+    return walk.ways
+  }
+
+  private struct Walk {
+    let instructions: [Instruction]
+    var ways = Ways()
+    private var visited: Set<Int> = []
+
+    init(instructions: [Instruction]) { self.instructions = instructions }
+
+    /// Goes on at `position` and what it leads to, the preferred first; instructions that were met before add nothing.
+    mutating func follow(_ position: Int) {
+      var waiting = [position]
+      while let position = waiting.popLast() {
+        if case .again(let entry, let next, let out) = instructions[position] {
+          waiting.append(visited.contains(entry) ? out : next)
+          continue
+        }
+        guard visited.insert(position).inserted else { continue }
+        switch instructions[position] {
+        case .take(let variable):
+          ways.takes.append(Take(position: Int32(position), variable: Int32(variable)))
+        case .split(let preferred, let other): waiting += [other, preferred]
+        case .jump(let target): waiting.append(target)
+        case .again: break
+        case .accept:
+          ways.fulfills = true
+          return
+        }
+      }
+    }
   }
 }

@@ -1,145 +1,193 @@
 import Expressions
 import StreamModel
 
-/// What a thread knows of one reference: enough to go on with by one row, so that a long match costs no more a row than a
-/// short one.
-enum MatchRegister: Hashable, Sendable {
-  case empty
-  /// The first rows of the variable, or its last ones, the newest last: as many as the reference's offset needs.
-  case values([Value])
-  case value(Value)
-  case count(Int64)
-  case exactSum(Int128, rows: Int64, overflows: Bool)
-  case doubleSum(Double, rows: Int64)
-  case distinct(Set<Value>)
-  /// Welford's running mean and sum of squared deviations.
-  case deviation(rows: Double, mean: Double, squares: Double)
+/// Where a thread keeps what it knows of one reference, and how that goes on by a row.
+struct MatchRegister {
+  /// What is kept, and in how many bytes.
+  enum Form: UInt8 {
+    /// Nothing: the reference is to the row that is tried, or to one before it in the stream.
+    case nothing
+    /// How many rows there were, up to the one that is meant, and that one.
+    case nth
+    /// How many there were, up to as many as are kept, and the last ones, the newest first.
+    case latest
+    /// The row before the variable's last.
+    case before
+    case countRows, countValues
+    case least, greatest, firstValue, lastValue
+    /// Sum, number of values, and whether it was ever too large.
+    case exactSum
+    case doubleSum
+    /// Welford's running mean and sum of squared deviations.
+    case deviation
+    /// In the thread's sets.
+    case distinct
 
-  /// With one more row of the reference's variable, `value` being the reference's argument there.
-  func adding(_ value: Value, _ reference: PatternReference) -> MatchRegister {
-    switch reference.kind {
-    case .current: return self
-    case .previous: return .value(value)
-    case .first(let offset):
-      guard case .values(let known) = self else { return .values([value]) }
-      return known.count > offset ? self : .values(known + [value])
-    case .last(let offset):
-      guard case .values(var known) = self else { return .values([value]) }
-      if known.count > offset { known.removeFirst() }
-      known.append(value)
-      return .values(known)
-    case .aggregate(let function): return adding(value, function)
-    }
-  }
-
-  private func adding(_ value: Value, _ function: AggregateFunction) -> MatchRegister {
-    if function == .countAll { return count(adding: 1) }
-    if value == .null { return self }
-    switch function {
-    case .countAll, .count: return count(adding: 1)
-    case .countDistinct:
-      guard case .distinct(var known) = self else { return .distinct([value]) }
-      known.insert(value)
-      return .distinct(known)
-    case .sum, .avg: return sum(adding: value)
-    case .min, .max:
-      guard case .value(let known) = self else { return .value(value) }
-      return MatchValues.isLess(value, known) == (function == .min) && value != known ? .value(value) : self
-    case .stddevPop: return deviation(adding: value)
-    case .first: return self == .empty ? .value(value) : self
-    case .last: return .value(value)
-    }
-  }
-
-  private func count(adding rows: Int64) -> MatchRegister {
-    if case .count(let known) = self { .count(known + rows) } else { .count(rows) }
-  }
-
-  private func sum(adding value: Value) -> MatchRegister {
-    if case .double(let number) = value {
-      if case .doubleSum(let sum, let rows) = self { return .doubleSum(sum + number, rows: rows + 1) }
-      return .doubleSum(number, rows: 1)
-    }
-    let number = MatchValues.unscaled(value)
-    guard case .exactSum(let sum, let rows, let overflows) = self else {
-      return .exactSum(number, rows: 1, overflows: false)
-    }
-    let (total, isOver) = sum.addingReportingOverflow(number)
-    return .exactSum(isOver ? 0 : total, rows: rows + 1, overflows: overflows || isOver)
-  }
-
-  private func deviation(adding value: Value) -> MatchRegister {
-    guard case .double(let number) = value else { return self }
-    guard case .deviation(let rows, let mean, let squares) = self else {
-      return .deviation(rows: 1, mean: number, squares: 0)
-    }
-    let next = mean + (number - mean) / (rows + 1)
-    return .deviation(rows: rows + 1, mean: next, squares: squares + (number - mean) * (number - next))
-  }
-
-  // MARK: - Results
-
-  /// What the reference gives; nil where that overflows.
-  func result(_ reference: PatternReference) -> Value? {
-    switch self {
-    case .empty: return reference.nullable ? .null : .int64(0)
-    case .values(let known):
+    init(_ reference: PatternReference) {
       switch reference.kind {
-      case .first(let offset): return offset < known.count ? known[offset] : .null
-      case .last(let offset): return offset < known.count ? known[known.count - 1 - offset] : .null
-      default: return .null
+      case .current: self = .nothing
+      case .previous: self = reference.variable == nil ? .nothing : .before
+      case .first: self = .nth
+      case .last: self = .latest
+      case .aggregate(let function): self = Form(function, reference.argument?.type)
       }
-    case .value(let value): return value
-    case .count(let rows): return .int64(rows)
-    case .distinct(let values): return .int64(Int64(values.count))
-    case .doubleSum(let sum, let rows): return .double(isAverage(reference) ? sum / Double(rows) : sum)
-    case .deviation(let rows, _, let squares): return .double((squares / rows).squareRoot())
-    case .exactSum(let sum, let rows, let overflows):
-      return overflows ? nil : exact(sum, rows, reference)
+    }
+
+    private init(_ function: AggregateFunction, _ type: DataType?) {
+      switch function {
+      case .countAll: self = .countRows
+      case .count: self = .countValues
+      case .countDistinct: self = .distinct
+      case .sum, .avg: self = type == .double ? .doubleSum : .exactSum
+      case .min: self = .least
+      case .max: self = .greatest
+      case .stddevPop: self = .deviation
+      case .first: self = .firstValue
+      case .last: self = .lastValue
+      }
+    }
+
+    func bytes(_ reference: PatternReference) -> Int {
+      switch self {
+      case .nothing, .distinct: 0
+      case .before, .least, .greatest, .firstValue, .lastValue: 4
+      case .nth, .countRows, .countValues: 8
+      case .latest: 4 * (MatchRegister.distance(reference) + 2)
+      case .exactSum: 32
+      case .doubleSum: 16
+      case .deviation: 24
+      }
     }
   }
 
-  private func isAverage(_ reference: PatternReference) -> Bool { reference.kind == .aggregate(.avg) }
+  let form: Form
+  let reference: Int32
+  let offset: Int32
+  /// How many rows the one that is meant lies behind the first, or before the last.
+  let distance: Int32
+  /// Which of the thread's sets is its own.
+  let set: Int32
 
-  private func exact(_ sum: Int128, _ rows: Int64, _ reference: PatternReference) -> Value? {
-    guard case .decimal(_, let scale) = reference.type else { return Int64(exactly: sum).map(Value.int64) }
-    guard isAverage(reference) else {
-      return Decimal.fits(sum, precision: DataType.maxDecimalPrecision) ? .decimal(sum, scale: scale) : nil
-    }
-    var argumentScale = 0
-    if case .decimal(_, let scale)? = reference.argument?.type { argumentScale = scale }
-    let (whole, rest) = sum.quotientAndRemainder(dividingBy: Int128(rows))
-    let power = Decimal.powersOfTen[scale - argumentScale]
-    let (scaled, overflow) = whole.multipliedReportingOverflow(by: power)
-    let (dividend, restOverflow) = rest.multipliedReportingOverflow(by: power)
-    guard !overflow, !restOverflow else { return nil }
-    let average = scaled &+ Decimal.divide(dividend, Int128(rows), rounding: .halfAwayFromZero)
-    return Decimal.fits(average, precision: DataType.maxDecimalPrecision) ? .decimal(average, scale: scale) : nil
-  }
-}
+  static let noRow = Int32.min
 
-/// Single values in the order and as the numbers that aggregates need.
-enum MatchValues {
-  static func unscaled(_ value: Value) -> Int128 {
-    switch value {
-    case .int64(let number): Int128(number)
-    case .decimal(let number, _): number
-    default: 0
+  static func distance(_ reference: PatternReference) -> Int {
+    switch reference.kind {
+    case .first(let offset), .last(let offset), .previous(let offset): offset
+    case .current, .aggregate: 0
     }
   }
 
-  /// Both of one type, neither null. Text goes by its bytes; NaN is the greatest double, as in SQL.
-  static func isLess(_ left: Value, _ right: Value) -> Bool {
-    switch (left, right) {
-    case (.int64(let left), .int64(let right)), (.date(let left), .date(let right)),
-      (.timestamp(let left), .timestamp(let right)):
-      left < right
-    case (.decimal(let left, _), .decimal(let right, _)): left < right
-    case (.double(let left), .double(let right)): right.isNaN ? !left.isNaN : left < right
-    case (.string(let left), .string(let right)): left.utf8.lexicographicallyPrecedes(right.utf8)
-    case (.bytes(let left), .bytes(let right)): left.lexicographicallyPrecedes(right)
-    case (.boolean(let left), .boolean(let right)): !left && right
+  /// Whether it is one row or none.
+  var holdsRow: Bool {
+    switch form {
+    case .before, .least, .greatest, .firstValue, .lastValue: true
     default: false
+    }
+  }
+
+  // MARK: - Going on
+
+  /// With one more row of the reference's variable, that at `place`.
+  @inline(__always) func add(to cell: UnsafeMutableRawPointer, _ place: Int, _ rows: MatchRows) {
+    let row = Int32(truncatingIfNeeded: place &- rows.start)
+    switch form {
+    case .nothing, .distinct: break
+    case .nth:
+      let count = cell.load(as: Int32.self)
+      guard count <= distance else { return }
+      cell.storeBytes(of: count &+ 1, as: Int32.self)
+      cell.storeBytes(of: row, toByteOffset: 4, as: Int32.self)
+    case .latest: addLatest(cell, row)
+    case .before:
+      let before = place &- Int(distance)
+      cell.storeBytes(
+        of: before >= 0 ? Int32(truncatingIfNeeded: before &- rows.start) : MatchRegister.noRow, as: Int32.self)
+    case .countRows: cell.storeBytes(of: cell.load(as: Int64.self) &+ 1, as: Int64.self)
+    default:
+      let argument = rows.argument(Int(reference), at: place)
+      if argument.isValid { add(argument, to: cell, row, rows) }
+    }
+  }
+
+  private func addLatest(_ cell: UnsafeMutableRawPointer, _ row: Int32) {
+    let kept = Int(distance) &+ 1
+    let count = Int(cell.load(as: Int32.self))
+    let rows = cell + 4
+    if kept > 1 { (rows + 4).copyMemory(from: rows, byteCount: min(count, kept &- 1) &* 4) }
+    rows.storeBytes(of: row, as: Int32.self)
+    if count < kept { cell.storeBytes(of: Int32(truncatingIfNeeded: count &+ 1), as: Int32.self) }
+  }
+
+  /// Of a reference to values that are not null.
+  @inline(__always) private func add(
+    _ argument: MatchArgumentCell, to cell: UnsafeMutableRawPointer, _ row: Int32, _ rows: MatchRows
+  ) {
+    switch form {
+    case .countValues: cell.storeBytes(of: cell.load(as: Int64.self) &+ 1, as: Int64.self)
+    case .exactSum:
+      let (sum, isOver) = cell.load(as: Int128.self).addingReportingOverflow(argument.unscaled)
+      cell.storeBytes(of: isOver ? 0 : sum, as: Int128.self)
+      cell.storeBytes(of: cell.load(fromByteOffset: 16, as: Int64.self) &+ 1, toByteOffset: 16, as: Int64.self)
+      if isOver { cell.storeBytes(of: 1, toByteOffset: 24, as: Int64.self) }
+    case .doubleSum:
+      cell.storeBytes(of: cell.load(as: Double.self) + argument.double, as: Double.self)
+      cell.storeBytes(of: cell.load(fromByteOffset: 8, as: Int64.self) &+ 1, toByteOffset: 8, as: Int64.self)
+    case .deviation: addDeviation(cell, argument.double)
+    case .firstValue:
+      if cell.load(as: Int32.self) == MatchRegister.noRow { cell.storeBytes(of: row, as: Int32.self) }
+    case .lastValue: cell.storeBytes(of: row, as: Int32.self)
+    case .least, .greatest:
+      let known = cell.load(as: Int32.self)
+      guard known != MatchRegister.noRow else { return cell.storeBytes(of: row, as: Int32.self) }
+      let other = rows.argument(Int(reference), at: rows.start &+ Int(known))
+      let isNew = form == .least ? argument.isLess(than: other) : other.isLess(than: argument)
+      if isNew { cell.storeBytes(of: row, as: Int32.self) }
+    default: break
+    }
+  }
+
+  private func addDeviation(_ cell: UnsafeMutableRawPointer, _ number: Double) {
+    let rows = cell.load(as: Double.self) + 1
+    cell.storeBytes(of: rows, as: Double.self)
+    guard rows > 1 else { return cell.storeBytes(of: number, toByteOffset: 8, as: Double.self) }
+    let mean = cell.load(fromByteOffset: 8, as: Double.self)
+    let next = mean + (number - mean) / rows
+    let squares = cell.load(fromByteOffset: 16, as: Double.self) + (number - mean) * (number - next)
+    cell.storeBytes(of: next, toByteOffset: 8, as: Double.self)
+    cell.storeBytes(of: squares, toByteOffset: 16, as: Double.self)
+  }
+
+  /// Adds the row's value to the distinct ones.
+  func note(_ sets: inout [Set<Value>], _ place: Int, _ rows: MatchRows) {
+    let value = rows.value(Int(reference), at: place)
+    if value != .null { sets[Int(set)].insert(value) }
+  }
+
+  // MARK: - Comparing
+
+  /// Whether two threads know the same of the reference: whatever comes, it has the same value in both.
+  func isSame(
+    _ one: UnsafeMutableRawPointer, _ other: UnsafeMutableRawPointer, _ rows: MatchRows
+  ) -> Bool {
+    let (cell, otherCell) = (one + Int(offset), other + Int(offset))
+    func same<Cell: Equatable & BitwiseCopyable>(_ at: Int, _: Cell.Type) -> Bool {
+      cell.load(fromByteOffset: at, as: Cell.self) == otherCell.load(fromByteOffset: at, as: Cell.self)
+    }
+    func sameRow(_ at: Int) -> Bool {
+      rows.isSame(
+        Int(reference), cell.load(fromByteOffset: at, as: Int32.self),
+        otherCell.load(fromByteOffset: at, as: Int32.self))
+    }
+    switch form {
+    case .nothing, .distinct: return true
+    case .nth: return same(0, Int32.self) && (cell.load(as: Int32.self) <= distance || sameRow(4))
+    case .latest:
+      return same(0, Int32.self) && (0..<Int(cell.load(as: Int32.self))).allSatisfy { sameRow(4 + 4 * $0) }
+    case .before, .least, .greatest, .firstValue, .lastValue: return sameRow(0)
+    case .countRows, .countValues: return same(0, Int64.self)
+    case .exactSum: return same(0, Int128.self) && same(16, Int64.self) && same(24, Int64.self)
+    case .doubleSum: return same(0, Double.self) && same(8, Int64.self)
+    case .deviation: return same(0, Double.self) && same(8, Double.self) && same(16, Double.self)
     }
   }
 }

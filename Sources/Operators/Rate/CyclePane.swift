@@ -6,6 +6,13 @@ struct BillingCycle: Hashable, Comparable {
   let start: EventTime
   let end: EventTime
 
+  init(start: EventTime, end: EventTime) {
+    self.start = start
+    self.end = end
+  }
+
+  init(_ window: (start: EventTime, end: EventTime)) { self.init(start: window.start, end: window.end) }
+
   static func < (left: BillingCycle, right: BillingCycle) -> Bool { (left.end, left.start) < (right.end, right.start) }
 }
 
@@ -28,39 +35,75 @@ final class CyclePane<Value: CycleValue> {
   let cycle: BillingCycle
   /// What the cycle's state keys begin with.
   let prefix: [UInt8]
+  /// Its position among the panes, as long as it is one.
+  let number: Int32
   private var table = GroupTable()
   /// By slot. One that is not present is known not to be in the state either.
-  private var values: [Value] = []
+  private var values: UnsafeMutablePointer<Value>
+  private var count = 0
+  private var capacity = 16
   private var heldBytes = 0
   private var dirty = DirtySlots()
+  /// Says nothing: a loop that reads all values before they are worked on lets the processor overlap the cache misses.
+  private var touched: UInt8 = 0
   /// Keys to read before the next rows are worked on.
   private var wanted = GroupTable()
   /// Whether the state has values that are not in memory, or any at all.
   private(set) var hasSpilled = false
   private(set) var isPersisted = false
 
-  init(_ cycle: BillingCycle) {
+  init(_ cycle: BillingCycle, number: Int32) {
     self.cycle = cycle
+    self.number = number
     prefix = CycleKey.prefix(cycle)
+    values = .allocate(capacity: capacity)
+  }
+
+  deinit {
+    values.deinitialize(count: count)
+    values.deallocate()
   }
 
   var sizeBytes: Int {
-    table.sizeBytes + values.capacity * MemoryLayout<Value>.stride + heldBytes + dirty.sizeBytes
+    table.sizeBytes + capacity * MemoryLayout<Value>.stride + heldBytes + dirty.sizeBytes
   }
 
   /// The slot of `key`, made where there is none.
   @inline(__always) func slot(_ key: UnsafeRawBufferPointer, hash: UInt64) -> Int32 {
     let slot = table.insert(key, hash: hash)
-    if Int(slot) >= values.count { values.append(.none) }
+    if Int(slot) >= count { extend() }
     return slot
   }
 
-  @inline(__always) subscript(slot: Int32) -> Value { values[Int(slot)] }
+  /// The values of many keys, made where there are none: of that of row `rows[i]` at `cells[places[i]]`. The caller
+  /// changes them before anything else is done with the pane; values that change what they hold beside are changed one by one.
+  func assign(
+    _ keys: KeyBatch, rows: UnsafePointer<Int32>, places: UnsafePointer<Int32>, count: Int,
+    slots: UnsafeMutablePointer<Int32>, to cells: UnsafeMutablePointer<UnsafeMutablePointer<Value>>
+  ) {
+    table.assign(keys, rows: rows, count: count, slots: slots)
+    if table.slotCount > self.count { extend() }
+    var sum: UInt8 = 0
+    for index in 0..<count {
+      let cell = values + Int(slots[index])
+      cells[Int(places[index])] = cell
+      sum &+= UnsafeRawPointer(cell).load(as: UInt8.self)
+    }
+    touched = sum
+    dirty.mark(RowSelection(rows: rows, slots: UnsafePointer(slots), count: count), below: self.count)
+  }
 
-  /// Puts `value` into `slot`.
-  @inline(__always) func set(_ slot: Int32, to value: Value) {
-    values[Int(slot)] = value
-    dirty.mark(slot)
+  /// Makes values for all slots.
+  private func extend() {
+    if table.slotCount > capacity {
+      capacity = max(capacity * 2, table.slotCount)
+      let larger = UnsafeMutablePointer<Value>.allocate(capacity: capacity)
+      larger.moveInitialize(from: values, count: count)
+      values.deallocate()
+      values = larger
+    }
+    (values + count).initialize(repeating: .none, count: table.slotCount - count)
+    count = table.slotCount
   }
 
   /// Changes the value in `slot` in place.
@@ -116,6 +159,7 @@ final class CyclePane<Value: CycleValue> {
     let noSuffix = UnsafeRawBufferPointer(start: nil, count: 0)
     for number in HashOrder.sorted(table, dirty.slots) {
       let slot = HashOrder.slot(number)
+      guard values[Int(slot)].isPresent else { continue }
       var writer = StateWriter()
       values[Int(slot)].encode(to: &writer)
       let key = buffer.make(HashOrder.order(number), table.key(slot), suffix: noSuffix)
@@ -135,7 +179,8 @@ final class CyclePane<Value: CycleValue> {
     table = GroupTable()
     wanted = GroupTable()
     dirty = DirtySlots()
-    values = []
+    values.deinitialize(count: count)
+    count = 0
     heldBytes = 0
     if isPersisted { hasSpilled = true }
   }
@@ -205,49 +250,93 @@ enum CycleKey {
   }
 }
 
-/// The panes of all cycles that may still be asked for. One owner.
+/// The panes of all cycles that may still be asked for, and the operator's part of the state behind them. One owner.
 final class CyclePanes<Value: CycleValue> {
   private var panes: [BillingCycle: CyclePane<Value>] = [:]
+  /// By number; nil for one that has gone.
+  private(set) var numbered: [CyclePane<Value>?] = []
   /// Goes up when a pane comes or goes.
   private(set) var version = 0
+  private var keyedState: OperatorState?
+  var watermark = EventTimes.minimum
 
   subscript(cycle: BillingCycle) -> CyclePane<Value>? { panes[cycle] }
 
   /// In the order of their state keys.
   var all: [CyclePane<Value>] { panes.values.sorted { $0.cycle < $1.cycle } }
 
+  /// Those of cycles that have ended by `time`, in that order.
+  func ended(by time: EventTime) -> [CyclePane<Value>] {
+    guard time >= firstEnd else { return [] }
+    return all.filter { $0.cycle.end <= time }
+  }
+
+  /// When the first cycle ends.
+  private var firstEnd = EventTimes.maximum
+
   var sizeBytes: Int { panes.values.reduce(0) { $0 + $1.sizeBytes } }
   var hasSpilled: Bool { panes.values.contains(where: \.hasSpilled) }
 
   func findOrMake(_ cycle: BillingCycle) -> CyclePane<Value> {
     if let pane = panes[cycle] { return pane }
-    let pane = CyclePane<Value>(cycle)
+    let number = numbered.firstIndex { $0 == nil } ?? numbered.count
+    let pane = CyclePane<Value>(cycle, number: Int32(number))
+    if number == numbered.count { numbered.append(pane) } else { numbered[number] = pane }
     panes[cycle] = pane
+    firstEnd = min(firstEnd, cycle.end)
     version += 1
     return pane
   }
 
   /// Forgets a cycle, in the state too.
-  func remove(_ pane: CyclePane<Value>, from state: OperatorState?) {
-    if pane.isPersisted { state?.deleteAll(prefix: pane.prefix) }
+  func remove(_ pane: CyclePane<Value>) {
+    if pane.isPersisted { keyedState?.deleteAll(prefix: pane.prefix) }
     panes[pane.cycle] = nil
+    numbered[Int(pane.number)] = nil
+    firstEnd = panes.keys.reduce(EventTimes.maximum) { min($0, $1.end) }
     version += 1
   }
 
+  /// Every key of a pane with its value.
+  func forEach(
+    of pane: CyclePane<Value>, _ body: (_ key: UnsafeRawBufferPointer, Value) throws(StateError) -> Void
+  ) throws(OperatorError) {
+    do { try pane.forEach(from: keyedState, body) } catch { throw OperatorError(error) }
+  }
+
   /// Reads what is wanted of all panes.
-  func read(from state: OperatorState) throws(StateError) {
-    for pane in panes.values { try pane.read(from: state) }
+  func read() throws(OperatorError) {
+    guard let keyedState else { return }
+    do throws(StateError) { for pane in panes.values { try pane.read(from: keyedState) } } catch {
+      throw OperatorError(error)
+    }
   }
 
-  func restore(from state: OperatorState) throws(StateError) {
-    for cycle in try CycleKey.cycles(in: state) { findOrMake(cycle).restore() }
+  // MARK: As an operator's state
+
+  func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError) {
+    keyedState = state
+    self.watermark = watermark
+    do throws(StateError) {
+      for cycle in try CycleKey.cycles(in: state) { findOrMake(cycle).restore() }
+    } catch {
+      throw OperatorError(error)
+    }
   }
 
-  func writeChanges(to state: OperatorState?) throws(StateError) {
+  func snapshot() throws(OperatorError) -> EventTime {
+    do { try writeChanges() } catch { throw OperatorError(error) }
+    return watermark
+  }
+
+  func spill() throws(OperatorError) {
+    do { try writeChanges() } catch { throw OperatorError(error) }
+    for pane in panes.values { pane.letGo() }
+  }
+
+  private func writeChanges() throws(StateError) {
     let changed = all.filter(\.hasChanges)
-    guard let state, !changed.isEmpty else { return }
-    try state.addRun { (run) throws(StateError) in for pane in changed { try pane.write(to: run) } }
+    guard let keyedState, !changed.isEmpty else { return }
+    try keyedState.addRun { (run) throws(StateError) in for pane in changed { try pane.write(to: run) } }
   }
-
-  func letGo() { for pane in panes.values { pane.letGo() } }
 }

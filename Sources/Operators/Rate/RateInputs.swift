@@ -1,44 +1,61 @@
 import StreamModel
 
-/// The columns of one batch that rating reads.
+/// The columns of one batch that rating reads, as pointers into them: for loops that count no references. Valid while `batch` lives,
+/// which it keeps.
 struct RateInputs {
+  let batch: RecordBatch
   let times: UnsafePointer<Int64>
   private let stamps: UnsafePointer<Int64>?
-  private let account: Column
-  private let quantity: Column
+  private let account: Nulls
+  private let quantity: Nulls
   private let quantities: UnsafePointer<Int64>
   private let international: Flag
   private let roaming: Flag
-  private let joined: Column?
+  private let joined: UnsafePointer<Int64>?
+  private let joinedNulls: Nulls
 
-  private enum Flag {
-    case constant(Bool)
-    case column(Column)
+  /// Which rows of a column have a value.
+  private struct Nulls {
+    let validity: UnsafePointer<UInt8>?
 
-    /// Null is no.
-    @inline(__always) func value(_ row: Int) -> Bool {
-      switch self {
-      case .constant(let value): value
-      case .column(let column): column.booleans[row] != 0 && column.isValid(row)
+    @inline(__always) func isValid(_ row: Int) -> Bool {
+      guard let validity else { return true }
+      return validity[row >> 3] & (1 << UInt8(row & 7)) != 0
+    }
+  }
+
+  /// A boolean column, or one value for all rows. Null is no.
+  private struct Flag {
+    var cells: UnsafePointer<UInt8>?
+    var nulls = Nulls(validity: nil)
+    var constant = false
+
+    init(_ setting: RateSpec.Setting<Bool>, _ batch: RecordBatch) {
+      switch setting {
+      case .constant(let value): constant = value
+      case .column(let column):
+        cells = batch.columns[column].booleans
+        nulls = Nulls(validity: batch.columns[column].validity)
       }
+    }
+
+    @inline(__always) func value(_ row: Int) -> Bool {
+      guard let cells else { return constant }
+      return cells[row] != 0 && nulls.isValid(row)
     }
   }
 
   init(_ batch: RecordBatch, _ spec: RateSpec) {
-    func flag(_ setting: RateSpec.Setting<Bool>) -> Flag {
-      switch setting {
-      case .constant(let value): .constant(value)
-      case .column(let column): .column(batch.columns[column])
-      }
-    }
+    self.batch = batch
     times = batch.eventTimes.int64s
     stamps = batch.stamps?.int64s
-    account = batch.columns[spec.account]
-    quantity = batch.columns[spec.quantity]
-    quantities = quantity.int64s
-    international = flag(spec.international)
-    roaming = flag(spec.roaming)
-    joined = spec.joined.map { batch.columns[$0] }
+    account = Nulls(validity: batch.columns[spec.account].validity)
+    quantity = Nulls(validity: batch.columns[spec.quantity].validity)
+    quantities = batch.columns[spec.quantity].int64s
+    international = Flag(spec.international, batch)
+    roaming = Flag(spec.roaming, batch)
+    joined = spec.joined.map { batch.columns[$0].int64s }
+    joinedNulls = Nulls(validity: spec.joined.flatMap { batch.columns[$0].validity })
   }
 
   @inline(__always) func isInternational(_ row: Int) -> Bool { international.value(row) }
@@ -54,7 +71,7 @@ struct RateInputs {
 
   /// The day on which the row's account became a customer, if that is known.
   @inline(__always) func joinedDay(_ row: Int) -> Int64? {
-    guard let joined, joined.isValid(row) else { return nil }
-    return joined.int64s[row]
+    guard let joined, joinedNulls.isValid(row) else { return nil }
+    return joined[row]
   }
 }

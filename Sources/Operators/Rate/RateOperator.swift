@@ -18,15 +18,14 @@ package final class RateOperator: StreamOperator {
   private let texts = TextPool()
   private let contexts: RatingContexts
   private let encoder: KeyEncoder
-  private let panes = CyclePanes<CycleUsage>()
+  private let state = CyclePanes<CycleUsage>()
   private let rated: RatedColumns
   private let hasRollover: Bool
   private let lastCharge: Int128
   private let lastQuantity: Int64
+  private let due = DueRows()
   private var late: [Int32] = []
   private var rejected: [(row: Int32, reason: RateRejection)] = []
-  private var keyedState: OperatorState?
-  private var watermark = EventTimes.minimum
 
   package init(_ spec: RateSpec) {
     self.spec = spec
@@ -38,48 +37,54 @@ package final class RateOperator: StreamOperator {
     lastQuantity = Int64(lastCharge)
   }
 
+  /// Rows go through in stretches in which no context changes its terms: first what each comes to by itself, then what its account
+  /// has used, then its charge.
   package func process(_ batch: RecordBatch, input: Int, to output: any OperatorOutput) throws(OperatorError) {
     let slots = contexts.assign(batch)
     let inputs = RateInputs(batch, spec)
     encoder.encode(batch)
-    do { try load(inputs, slots, batch.count) } catch { throw OperatorError(error) }
     rated.begin(batch.count)
     late.removeAll(keepingCapacity: true)
     rejected.removeAll(keepingCapacity: true)
+    due.begin(batch.count)
     for row in 0..<batch.count {
-      let context = contexts.all[Int(slots[row])]
-      switch judge(row, context, inputs) {
-      case .rejected(let reason): rejected.append((Int32(truncatingIfNeeded: row), reason))
+      let context = Int(slots[row])
+      let terms = contexts.terms.base + context
+      if !terms.pointee.holds(at: inputs.times[row]) {
+        try rateDue(inputs)
+        terms.pointee = contexts.all[context].terms(at: inputs.times[row])
+      }
+      switch judge(row, terms, inputs) {
+      case .ratable(let quantity):
+        if terms.pointee.resolvedAt != state.version || terms.pointee.own < 0 { resolve(terms, context) }
+        due.append(row, context: slots[row], quantity: quantity, pane: terms.pointee.own)
       case .late: late.append(Int32(truncatingIfNeeded: row))
-      case .ratable(let tariff, let quantity):
-        if !rate(row, quantity, tariff, context, inputs) {
-          rejected.append((Int32(truncatingIfNeeded: row), .outOfRange))
-        }
+      case .rejected(let reason): rejected.append((Int32(truncatingIfNeeded: row), reason))
       }
     }
+    try rateDue(inputs)
     handOn(batch, to: output)
   }
 
   private enum Verdict {
-    case ratable(RatedTariff, quantity: Int64)
+    case ratable(quantity: Int64)
     case rejected(RateRejection)
     case late
   }
 
-  /// What becomes of a row, as far as that does not depend on other rows; the context is in its cycle then, if it has one.
-  @inline(__always) private func judge(_ row: Int, _ context: RatingContext, _ inputs: RateInputs) -> Verdict {
-    let time = inputs.times[row]
-    guard let tariff = context.tariff(at: time) else { return .rejected(.noTariff) }
-    if !context.allowsInternational, inputs.isInternational(row) { return .rejected(.internationalNotAllowed) }
+  /// What becomes of a row, as far as that does not depend on other rows.
+  @inline(__always) private func judge(
+    _ row: Int, _ terms: UnsafeMutablePointer<RatingTerms>, _ inputs: RateInputs
+  ) -> Verdict {
+    if terms.pointee.obstacle == .noTariff { return .rejected(.noTariff) }
+    if !terms.pointee.allowsInternational, inputs.isInternational(row) { return .rejected(.internationalNotAllowed) }
     guard inputs.hasAccount(row) else { return .rejected(.noAccount) }
     guard let quantity = inputs.quantity(row) else { return .rejected(.noQuantity) }
     if quantity < 0 { return .rejected(.negativeQuantity) }
-    if let fault = context.fault { return .rejected(fault) }
-    context.enter(time)
-    guard context.isPossible else { return .rejected(.outOfRange) }
-    if let stamp = inputs.stamp(row), closing(context.cycle) <= stamp { return .late }
-    guard let rounded = tariff.roundUp(quantity), rounded <= lastQuantity else { return .rejected(.outOfRange) }
-    return .ratable(tariff, quantity: rounded)
+    if terms.pointee.obstacle != .none { return .rejected(terms.pointee.obstacle.rejection) }
+    if let stamp = inputs.stamp(row), closing(terms.pointee.cycle) <= stamp { return .late }
+    guard let rounded = terms.pointee.roundUp(quantity), rounded <= lastQuantity else { return .rejected(.outOfRange) }
+    return .ratable(quantity: rounded)
   }
 
   /// The watermark at which a cycle takes no more rows.
@@ -87,63 +92,100 @@ package final class RateOperator: StreamOperator {
     cycle.end - 1 + spec.closeAfterMilliseconds
   }
 
-  /// Rates a row in its context's cycle; false, and nothing changed, where a number does not fit.
+  /// Finds the panes of the terms' cycle and of those next to it; makes its own.
+  private func resolve(_ terms: UnsafeMutablePointer<RatingTerms>, _ context: Int) {
+    let cycle = terms.pointee.cycle
+    terms.pointee.own = state.findOrMake(cycle).number
+    if hasRollover, let (before, after) = contexts.all[context].neighbours(of: cycle) {
+      terms.pointee.previous = state[before]?.number ?? -1
+      terms.pointee.next = state[after]?.number ?? -1
+    }
+    terms.pointee.resolvedAt = state.version
+  }
+
+  // MARK: - Rating
+
+  /// Rates the rows that are due, in their order.
+  private func rateDue(_ inputs: RateInputs) throws(OperatorError) {
+    guard due.count > 0 else { return }
+    if state.hasSpilled { try load() }
+    due.place(in: state, KeyBatch(encoder))
+    let known = rejected.count
+    for index in 0..<due.count {
+      let terms = contexts.terms.base + Int(due.contexts.base[index])
+      let isRated = rate(
+        Int(due.rows.base[index]), due.quantities.base[index], due.usage.base[index], terms,
+        Int(due.contexts.base[index]), inputs)
+      if !isRated { rejected.append((due.rows.base[index], .outOfRange)) }
+    }
+    if rejected.count > known { rejected.sort { $0.row < $1.row } }
+    due.removeAll()
+  }
+
+  /// Rates a row; false, and nothing changed, where a number does not fit.
   @inline(__always) private func rate(
-    _ row: Int, _ quantity: Int64, _ tariff: RatedTariff, _ context: RatingContext, _ inputs: RateInputs
+    _ row: Int, _ quantity: Int64, _ cell: UnsafeMutablePointer<CycleUsage>, _ terms: UnsafeMutablePointer<RatingTerms>,
+    _ context: Int, _ inputs: RateInputs
   ) -> Bool {
-    context.resolve(panes, isMaking: true)
-    guard let pane = context.own else { return false }
-    let key = encoder.key(row)
-    let hash = encoder.hashes[row]
-    let slot = pane.slot(key, hash: hash)
-    var usage = pane[slot]
-    let rolledOut = context.next?.value(key, hash: hash).rolledIn ?? 0
-    let free = min(quantity, max(0, tariff.free - usage.freeUsed - rolledOut))
+    var usage = cell.pointee
+    let rolledOut = terms.pointee.next < 0 ? 0 : used(by: row, terms.pointee.next).rolledIn
+    let free = min(quantity, max(0, terms.pointee.free - usage.freeUsed - rolledOut))
     var rolled: Int64 = 0
-    if quantity > free, tariff.rollover > usage.rolledIn {
-      let left = leftBefore(row, key, hash, context, inputs) - usage.rolledIn
-      rolled = max(0, min(quantity - free, tariff.rollover - usage.rolledIn, left))
+    if quantity > free, terms.pointee.rollover > usage.rolledIn {
+      let left = leftBefore(row, terms, context, inputs) - usage.rolledIn
+      rolled = max(0, min(quantity - free, terms.pointee.rollover - usage.rolledIn, left))
     }
     let billable = quantity - free - rolled
     let before = usage.billable
     guard billable <= lastQuantity - before else { return false }
-    let (base, tiers) = tariff.base(billable, after: before)
-    let combination = combination(tariff, context, row, inputs)
+    let (base, prices) = price(billable, after: before, terms)
+    let combination = terms.pointee.combination(
+      isRoaming: inputs.isRoaming(row), isInternational: inputs.isInternational(row))
     guard let charge = ExactCharge.round(base, times: combination.numerator, over: combination.denominator),
       charge <= lastCharge
     else { return false }
     usage.freeUsed += free
     usage.rolledIn += rolled
     usage.billable += billable
-    usage.allowance = tariff.free
-    pane.set(slot, to: usage)
+    usage.allowance = terms.pointee.free
+    cell.pointee = usage
     rated.append(
       row,
       Rating(
-        cycle: context.cycle, version: tariff.version, quantity: quantity, free: free, rolled: rolled,
-        billable: billable, before: before, prices: billable == 0 ? nil : tariff.prices(of: tiers),
-        modifiers: combination.label, base: base, charge: Int64(truncatingIfNeeded: charge)))
+        cycle: terms.pointee.cycle, version: terms.pointee.version, quantity: quantity, free: free, rolled: rolled,
+        billable: billable, before: before, prices: billable == 0 ? nil : prices, modifiers: combination.label,
+        base: base, charge: Int64(truncatingIfNeeded: charge)))
     return true
   }
 
-  @inline(__always) private func combination(
-    _ tariff: RatedTariff, _ context: RatingContext, _ row: Int, _ inputs: RateInputs
-  ) -> RatedTariff.Combination {
-    let (day, minute) = tariff.hasModifiers ? context.localTime(inputs.times[row]) : (0, 0)
-    return tariff.combination(
-      day: day, minute: minute, isRoaming: inputs.isRoaming(row), isInternational: inputs.isInternational(row))
+  /// What `quantity` billable units cost that come after `before` others, and the view of the prices that were applied.
+  @inline(__always) private func price(
+    _ quantity: Int64, after before: Int64, _ terms: UnsafeMutablePointer<RatingTerms>
+  ) -> (base: Int128, prices: UInt64) {
+    guard terms.pointee.hasTiers, let tariff = terms.pointee.tariff else {
+      return (Int128(quantity) * Int128(terms.pointee.price), terms.pointee.priceView)
+    }
+    return tariff._withUnsafeGuaranteedRef { tariff in
+      let (base, tiers) = tariff.base(quantity, after: before)
+      return (base, quantity == 0 ? 0 : tariff.prices(of: tiers))
+    }
+  }
+
+  /// What the row's key has used in the cycle of another pane.
+  private func used(by row: Int, _ pane: Int32) -> CycleUsage {
+    state.numbered[Int(pane)]?.value(encoder.key(row), hash: encoder.hashes[row]) ?? .none
   }
 
   /// The free units that the row's account left of the cycle before, those that have rolled over since among them.
   ///
   /// Where it used nothing of the service then, all of them, if it was a customer on a day of that cycle.
   private func leftBefore(
-    _ row: Int, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ context: RatingContext, _ inputs: RateInputs
+    _ row: Int, _ terms: UnsafeMutablePointer<RatingTerms>, _ context: Int, _ inputs: RateInputs
   ) -> Int64 {
-    let usage = context.previous?.value(key, hash: hash) ?? .none
+    let usage = terms.pointee.previous < 0 ? CycleUsage.none : used(by: row, terms.pointee.previous)
     if usage.isPresent { return usage.allowance - usage.freeUsed }
-    guard let joined = inputs.joinedDay(row), joined < context.firstDay else { return 0 }
-    return context.freeUnits(at: context.cycle.start - 1)
+    guard let joined = inputs.joinedDay(row), joined < terms.pointee.firstDay else { return 0 }
+    return contexts.all[context].freeUnits(at: terms.pointee.cycle.start - 1)
   }
 
   // MARK: - Results
@@ -167,54 +209,53 @@ package final class RateOperator: StreamOperator {
 
   // MARK: - State
 
-  /// Reads the usage that rating the batch's rows needs and that is not in memory.
-  private func load(_ inputs: RateInputs, _ slots: UnsafePointer<Int32>, _ count: Int) throws(StateError) {
-    guard let keyedState, panes.hasSpilled else { return }
-    for row in 0..<count {
-      let context = contexts.all[Int(slots[row])]
-      guard case .ratable = judge(row, context, inputs) else { continue }
-      context.resolve(panes, isMaking: false)
-      for pane in [context.own, context.previous, context.next] {
-        if let pane, pane.hasSpilled { pane.want(encoder.key(row), hash: encoder.hashes[row]) }
+  /// Reads the usage that rating the due rows needs and that is not in memory.
+  private func load() throws(OperatorError) {
+    for index in 0..<due.count {
+      let terms = contexts.terms.base + Int(due.contexts.base[index])
+      let row = Int(due.rows.base[index])
+      for pane in [terms.pointee.own, terms.pointee.previous, terms.pointee.next] where pane >= 0 {
+        state.numbered[Int(pane)]?.want(encoder.key(row), hash: encoder.hashes[row])
       }
     }
-    try panes.read(from: keyedState)
+    try state.read()
   }
 
   package func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {
-    self.watermark = watermark.time
-    for pane in panes.all where lastNeeded(pane.cycle) <= watermark.time {
-      panes.remove(pane, from: keyedState)
-    }
+    state.watermark = watermark.time
+    for pane in state.ended(by: watermark.time.addingSaturated(-neededMilliseconds)) { state.remove(pane) }
   }
 
-  /// The watermark at which nothing asks for a cycle's usage any more. The cycle after it is no longer than its unit can be.
-  private func lastNeeded(_ cycle: BillingCycle) -> EventTime {
-    guard hasRollover else { return closing(cycle) }
+  /// How long after a cycle's end its usage may be asked for. The cycle after it is no longer than its unit can be.
+  private var neededMilliseconds: Int64 {
+    guard hasRollover else { return spec.closeAfterMilliseconds - 1 }
     let days: Int64 =
       switch spec.period {
       case .day: 4
       case .week: 10
       case .month: 34
       }
-    return closing(cycle) + days * CivilTime.millisecondsPerDay
+    return spec.closeAfterMilliseconds - 1 + days * CivilTime.millisecondsPerDay
   }
 
-  package var stateSizeBytes: Int { panes.sizeBytes }
+  package var stateSizeBytes: Int { state.sizeBytes }
 
   package func attach(_ state: OperatorState, watermark: EventTime) throws(OperatorError) {
-    keyedState = state
-    self.watermark = watermark
-    do { try panes.restore(from: state) } catch { throw OperatorError(error) }
+    try self.state.attach(state, watermark: watermark)
   }
 
-  package func snapshot() throws(OperatorError) -> EventTime {
-    do { try panes.writeChanges(to: keyedState) } catch { throw OperatorError(error) }
-    return watermark
-  }
+  package func snapshot() throws(OperatorError) -> EventTime { try state.snapshot() }
+  package func spill() throws(OperatorError) { try state.spill() }
+}
 
-  package func spill() throws(OperatorError) {
-    do { try panes.writeChanges(to: keyedState) } catch { throw OperatorError(error) }
-    panes.letGo()
+extension RatingTerms.Obstacle {
+  /// What it says of a row that nothing before it rejects.
+  fileprivate var rejection: RateRejection {
+    switch self {
+    case .none, .impossibleCycle: .outOfRange
+    case .noTariff: .noTariff
+    case .unknownTimezone: .unknownTimezone
+    case .badCycleDay: .badCycleDay
+    }
   }
 }

@@ -1,3 +1,6 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
 import StreamModel
 
 /// What one row was rated at.
@@ -26,8 +29,8 @@ final class RatedColumns {
   /// Where the rows of each of `words` lie.
   private let targets = Scratch<UnsafeMutablePointer<Int64>>(capacity: RatedColumns.wordColumns.count)
   private var base = Memory(capacityBytes: 0)
-  private var hasPrices: [Bool] = []
-  private var hasModifiers: [Bool] = []
+  private let hasPrices = Scratch<UInt8>()
+  private let hasModifiers = Scratch<UInt8>()
   private(set) var count = 0
   /// The rows that were rated.
   private var rowStorage = Scratch<Int32>()
@@ -49,8 +52,8 @@ final class RatedColumns {
     words = RatedColumns.wordColumns.map { _ in Memory(capacityBytes: rows * 8) }
     for (index, word) in words.enumerated() { targets.base[index] = word.base.assumingMemoryBound(to: Int64.self) }
     base = Memory(capacityBytes: rows * 16)
-    hasPrices.removeAll(keepingCapacity: true)
-    hasModifiers.removeAll(keepingCapacity: true)
+    _ = hasPrices.reserve(rows)
+    _ = hasModifiers.reserve(rows)
     _ = rowStorage.reserve(rows)
   }
 
@@ -73,9 +76,9 @@ final class RatedColumns {
     put(Int64(bitPattern: rating.modifiers ?? 0), 9)
     put(rating.charge, 10)
     put(Int64(bitPattern: currency), 11)
-    hasPrices.append(rating.prices != nil)
-    hasModifiers.append(rating.modifiers != nil)
-    count += 1
+    hasPrices.base[count] = rating.prices == nil ? 0 : 1
+    hasModifiers.base[count] = rating.modifiers == nil ? 0 : 1
+    count &+= 1
   }
 
   var rows: UnsafeBufferPointer<Int32> { UnsafeBufferPointer(start: rowStorage.base, count: count) }
@@ -93,8 +96,8 @@ final class RatedColumns {
       }
       let validity: Memory? =
         switch field.name {
-        case "prices": RatedColumns.bitmap(hasPrices)
-        case "modifiers": RatedColumns.bitmap(hasModifiers)
+        case "prices": bitmap(hasPrices)
+        case "modifiers": bitmap(hasModifiers)
         default: nil
         }
       let isText = field.type.layout == .view
@@ -107,11 +110,12 @@ final class RatedColumns {
     return columns
   }
 
-  private static func bitmap(_ isValid: [Bool]) -> Memory? {
-    if !isValid.contains(false) { return nil }
-    let bitmap = Memory(capacityBytes: (isValid.count + 7) / 8)
-    let cells = bitmap.base.initializeMemory(as: UInt8.self, repeating: 0, count: (isValid.count + 7) / 8)
-    for (row, isValid) in isValid.enumerated() where isValid { cells[row >> 3] |= 1 << UInt8(row & 7) }
+  /// A bit a row; nil where all are valid.
+  private func bitmap(_ isValid: Scratch<UInt8>) -> Memory? {
+    guard memchr(isValid.base, 0, count) != nil else { return nil }
+    let bitmap = Memory(capacityBytes: (count + 7) / 8)
+    let cells = bitmap.base.initializeMemory(as: UInt8.self, repeating: 0, count: (count + 7) / 8)
+    for row in 0..<count { cells[row >> 3] |= isValid.base[row] << UInt8(row & 7) }
     return bitmap
   }
 }

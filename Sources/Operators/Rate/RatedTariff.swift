@@ -10,7 +10,7 @@ final class RatedTariff {
   let rollover: Int64
   /// The view of the version's name.
   let version: UInt64
-  private let increment: Int64
+  let increment: Int64
   private let tiers: [Tier]
   private let modifiers: [RateModifier]
   private let tests: [ModifierTest]
@@ -19,7 +19,6 @@ final class RatedTariff {
   private let shift: Int128
   private let quantityScale: Int
   private var combinations: [UInt32: Combination] = [:]
-  private var last: (mask: UInt32, combination: Combination)
   private var prices: [TierRange: UInt64] = [:]
   /// The last of them that was asked for.
   private var lastPrices: (range: TierRange, view: UInt64)?
@@ -44,6 +43,7 @@ final class RatedTariff {
     let denominator: Int128
     /// Nil for no modifier.
     let label: UInt64?
+    static let none = Combination(numerator: 1, denominator: 1, label: nil)
   }
 
   /// `scale`: the quantity's, at which the tariff's quantities are whole.
@@ -66,20 +66,13 @@ final class RatedTariff {
     shift = Decimal.powersOfTen[scale + TariffCatalog.priceScale - RateColumns.chargeScale]
     quantityScale = scale
     self.texts = texts
-    last = (0, Combination(numerator: 1, denominator: shift, label: nil))
   }
 
-  /// `quantity` as it is rated; nil where it has too many digits.
-  @inline(__always) func roundUp(_ quantity: Int64) -> Int64? {
-    let rest = quantity % increment
-    if rest == 0 { return quantity }
-    let (rounded, overflow) = quantity.addingReportingOverflow(increment - rest)
-    return overflow ? nil : rounded
-  }
+  /// The price of a unit where all units have the same.
+  var flatPrice: Int64? { tiers.count == 1 ? tiers[0].price : nil }
 
   /// What `quantity` billable units cost that come after `before` others, at the price's and the quantity's scale together.
   @inline(__always) func base(_ quantity: Int64, after before: Int64) -> (charge: Int128, tiers: TierRange) {
-    if tiers.count == 1 { return (Int128(quantity) * Int128(tiers[0].price), TierRange(first: 0, last: 0)) }
     let end = before + quantity
     var charge: Int128 = 0
     var first = -1
@@ -93,18 +86,26 @@ final class RatedTariff {
   }
 
   /// The modifiers that apply at a local day and minute.
-  @inline(__always) func combination(
-    day: Int64, minute: Int32, isRoaming: Bool, isInternational: Bool
-  ) -> Combination {
+  func combination(day: Int64, minute: Int32, isRoaming: Bool, isInternational: Bool) -> Combination {
     var mask: UInt32 = 0
     for index in tests.indices
     where tests[index].holds(day: day, minute: minute, isRoaming: isRoaming, isInternational: isInternational) {
       mask |= 1 << UInt32(index)
     }
-    if mask != last.mask { last = (mask, combination(of: mask)) }
-    return last.combination
+    return combination(of: mask)
   }
 
+  /// The minutes of a day around `minute`, from the first and before the second, in which the hours of no modifier begin or end.
+  func segment(around minute: Int32) -> (start: Int32, end: Int32) {
+    var segment: (start: Int32, end: Int32) = (0, 1440)
+    for bound in tests.flatMap({ [$0.start, $0.end] }) {
+      if bound <= minute { segment.start = max(segment.start, bound) } else { segment.end = min(segment.end, bound) }
+    }
+    return segment
+  }
+
+  /// What applies where no modifier does.
+  var unmodified: Combination { combination(of: 0) }
   var hasModifiers: Bool { !modifiers.isEmpty }
 
   private func combination(of mask: UInt32) -> Combination {

@@ -3,43 +3,14 @@ import StreamModel
 /// What rows of one plan, service, time zone and cycle day have in common. One owner.
 final class RatingContext {
   /// Versions of the tariff, by time; empty where there is none.
-  let tariffs: [RatedTariff]
-  let allowsInternational: Bool
-  /// Why rows have no cycle; nil where they have.
-  let fault: RateRejection?
-  private let calendar: WindowCalendar
-  private var current = 0
-  /// The cycle of the row that was looked at last, and the first local day of it.
-  private(set) var cycle = BillingCycle(start: 0, end: 0)
-  private(set) var firstDay: Int64 = 0
-  /// The panes of that cycle, the one before it and the one after, as far as they exist; as of `resolvedAt`.
-  private(set) var own: CyclePane<CycleUsage>?
-  private(set) var previous: CyclePane<CycleUsage>?
-  private(set) var next: CyclePane<CycleUsage>?
-  private var resolvedAt = -1
+  private let tariffs: [RatedTariff]
+  private let allowsInternational: Bool
+  private let calendar: Result<WindowCalendar, RateFault>
 
   init(tariffs: [RatedTariff], allowsInternational: Bool, calendar: Result<WindowCalendar, RateFault>) {
     self.tariffs = tariffs
     self.allowsInternational = allowsInternational
-    switch calendar {
-    case .success(let calendar):
-      self.calendar = calendar
-      fault = nil
-    case .failure(let reason):
-      self.calendar = WindowCalendar(unit: .month, zone: .utc, cycleDay: 1)
-      fault = reason.rejection
-    }
-  }
-
-  /// The tariff in force at `time`.
-  @inline(__always) func tariff(at time: EventTime) -> RatedTariff? {
-    if current < tariffs.count {
-      let tariff = tariffs[current]
-      if time >= tariff.validFrom && time < tariff.validTo { return tariff }
-    }
-    guard let found = tariffs.firstIndex(where: { time >= $0.validFrom && time < $0.validTo }) else { return nil }
-    current = found
-    return tariffs[found]
+    self.calendar = calendar
   }
 
   /// The free units of the tariff in force at `time`; none where there is no tariff.
@@ -47,57 +18,101 @@ final class RatingContext {
     tariffs.first { time >= $0.validFrom && time < $0.validTo }?.free ?? 0
   }
 
-  /// Goes to the cycle that `time` lies in.
-  @inline(__always) func enter(_ time: EventTime) {
-    if time < cycle.start || time >= cycle.end { move(to: time) }
+  /// Cycles next to one: the one before and the one after.
+  typealias Neighbours = (before: BillingCycle, after: BillingCycle)
+
+  /// The last that were asked for.
+  private var recent: (cycle: BillingCycle, neighbours: Neighbours)?
+
+  func neighbours(of cycle: BillingCycle) -> Neighbours? {
+    if let recent, recent.cycle == cycle { return recent.neighbours }
+    guard case .success(let calendar) = calendar else { return nil }
+    let (before, after) = (calendar.window(at: cycle.start - 1), calendar.window(at: cycle.end))
+    let neighbours = (BillingCycle(before), BillingCycle(after))
+    recent = (cycle, neighbours)
+    return neighbours
   }
 
-  private func move(to time: EventTime) {
+  /// What holds at `time`, and how long.
+  func terms(at time: EventTime) -> RatingTerms {
+    var terms = RatingTerms()
+    (terms.from, terms.end) = (EventTimes.minimum, EventTimes.maximum)
+    terms.allowsInternational = allowsInternational
+    guard let tariff = tariffs.first(where: { time >= $0.validFrom && time < $0.validTo }) else {
+      terms.obstacle = .noTariff
+      for tariff in tariffs {
+        if tariff.validTo <= time { terms.from = max(terms.from, tariff.validTo) }
+        if tariff.validFrom > time { terms.end = min(terms.end, tariff.validFrom) }
+      }
+      return terms
+    }
+    terms.narrow(from: tariff.validFrom, end: tariff.validTo)
+    switch calendar {
+    case .failure(let fault): terms.obstacle = fault.obstacle
+    case .success(let calendar):
+      terms.apply(tariff)
+      set(&terms, calendar, tariff, time)
+    }
+    return terms
+  }
+
+  private func set(_ terms: inout RatingTerms, _ calendar: WindowCalendar, _ tariff: RatedTariff, _ time: EventTime) {
     let window = calendar.window(at: time)
-    cycle = BillingCycle(start: window.start, end: window.end)
-    firstDay = localTime(window.start).day
-    resolvedAt = -1
+    terms.cycle = BillingCycle(window)
+    terms.narrow(from: window.start, end: window.end)
+    terms.firstDay = CivilTime.split(window.start + calendar.zone.offset(atUTC: window.start).milliseconds).day
+    if window.start < EventTimes.earliestRecord || window.end > EventTimes.latestRecord {
+      terms.obstacle = .impossibleCycle
+    }
+    if tariff.hasModifiers { modify(&terms, calendar.zone, tariff, time) }
   }
 
-  /// Whether the cycle lies within the years that times can have.
-  @inline(__always) var isPossible: Bool {
-    cycle.start >= EventTimes.earliestRecord && cycle.end <= EventTimes.latestRecord
+  /// Finds the modifiers that apply at `time` on the wall clock of the account's zone.
+  private func modify(_ terms: inout RatingTerms, _ zone: ZoneRules, _ tariff: RatedTariff, _ time: EventTime) {
+    let offset = zone.offset(atUTC: time)
+    terms.narrow(from: offset.from, end: offset.end)
+    let (day, millisecond) = CivilTime.split(time + offset.milliseconds)
+    let minute = Int32(truncatingIfNeeded: millisecond / RatingContext.minute)
+    let segment = tariff.segment(around: minute)
+    let midnight = time - millisecond
+    terms.narrow(
+      from: midnight + Int64(segment.start) * RatingContext.minute,
+      end: midnight + Int64(segment.end) * RatingContext.minute)
+    for kind in 0..<4 {
+      terms.combinations[kind] = tariff.combination(
+        day: day, minute: minute, isRoaming: kind & 1 != 0, isInternational: kind & 2 != 0)
+    }
   }
 
-  /// Finds the cycle's panes; makes its own where `isMaking`.
-  @inline(__always) func resolve(_ panes: CyclePanes<CycleUsage>, isMaking: Bool) {
-    if resolvedAt == panes.version, !isMaking || own != nil { return }
-    own = isMaking ? panes.findOrMake(cycle) : panes[cycle]
-    let before = calendar.window(at: cycle.start - 1)
-    previous = panes[BillingCycle(start: before.start, end: before.end)]
-    let after = calendar.window(at: cycle.end)
-    next = panes[BillingCycle(start: after.start, end: after.end)]
-    resolvedAt = panes.version
-  }
+  private static let minute: Int64 = 60_000
+}
 
-  /// The wall clock of the account's zone: the day and the minute of the day.
-  @inline(__always) func localTime(_ time: EventTime) -> (day: Int64, minute: Int32) {
-    let (day, millisecond) = CivilTime.split(time + calendar.zone.offsetMilliseconds(atUTC: time))
-    return (day, Int32(truncatingIfNeeded: millisecond / 60_000))
+extension RatingTerms {
+  fileprivate mutating func apply(_ tariff: RatedTariff) {
+    (increment, free, rollover, version) = (tariff.increment, tariff.free, tariff.rollover, tariff.version)
+    self.tariff = Unmanaged.passUnretained(tariff)
+    combinations = InlineArray(repeating: tariff.unmodified)
+    guard let price = tariff.flatPrice else {
+      hasTiers = true
+      return
+    }
+    self.price = price
+    priceView = tariff.prices(of: RatedTariff.TierRange(first: 0, last: 0))
   }
 }
 
 /// Why a context has no calendar.
-struct RateFault: Error { let rejection: RateRejection }
+struct RateFault: Error { let obstacle: RatingTerms.Obstacle }
 
 /// Finds the context of each row: a number for each plan, service, time zone and cycle day.
-///
-/// They are few; should a column be full of nonsense, they are numbered anew when there are too many.
 final class RatingContexts {
   private let spec: RateSpec
   private let texts: TextPool
-  private let encoder: KeyEncoder
-  private var table = GroupTable()
-  private let slots = Scratch<Int32>()
-  private let identity = Scratch<Int32>()
+  private let numbers: DistinctKeys
   private(set) var all: [RatingContext] = []
+  /// What each context came to for the row that was looked at last.
+  private(set) var terms = Scratch<RatingTerms>(capacity: 64)
   private var tariffs: [PlanService: [RatedTariff]] = [:]
-  private static let maxCount = 1 << 16
 
   private struct PlanService: Hashable {
     let plan: String
@@ -110,7 +125,7 @@ final class RatingContexts {
     var columns = [spec.plan, spec.service]
     if case .column(let column) = spec.timezone { columns.append(column) }
     if case .column(let column) = spec.cycleDay { columns.append(column) }
-    encoder = KeyEncoder(keyColumns: columns)
+    numbers = DistinctKeys(columns)
     for tariff in spec.catalog.tariffs.sorted(by: { $0.validFrom < $1.validFrom }) {
       tariffs[PlanService(plan: tariff.plan, service: tariff.service), default: []].append(
         RatedTariff(tariff, of: spec.catalog, scale: spec.quantityScale, texts: texts))
@@ -119,19 +134,13 @@ final class RatingContexts {
 
   /// The number of each row's context; valid until the next call.
   func assign(_ batch: RecordBatch) -> UnsafePointer<Int32> {
-    if all.count > RatingContexts.maxCount {
-      table = GroupTable()
-      all = []
-    }
-    encoder.encode(batch)
-    let rows = identity.reserve(batch.count)
-    for row in 0..<batch.count { rows[row] = Int32(truncatingIfNeeded: row) }
-    let slots = slots.reserve(batch.count)
-    table.assign(KeyBatch(encoder), rows: rows, count: batch.count, slots: slots)
-    if table.slotCount > all.count {
-      for row in 0..<batch.count where Int(slots[row]) == all.count { all.append(context(batch, row)) }
-    }
-    return UnsafePointer(slots)
+    let numbered = numbers.assign(batch)
+    if numbered.isAnew { all = [] }
+    for row in numbered.fresh { all.append(context(batch, row)) }
+    let known = numbered.isAnew ? 0 : all.count - numbered.fresh.count
+    let cells = terms.reserve(all.count, keeping: known)
+    for context in known..<all.count { cells[context] = RatingTerms() }
+    return numbered.numbers
   }
 
   private func context(_ batch: RecordBatch, _ row: Int) -> RatingContext {
@@ -155,7 +164,7 @@ final class RatingContexts {
     case .column(let column): zone = batch.columns[column].value(at: row)
     }
     guard case .string(let name) = zone, let rules = ZoneRules.named(name) else {
-      return .failure(RateFault(rejection: .unknownTimezone))
+      return .failure(RateFault(obstacle: .unknownTimezone))
     }
     var day: Value
     switch spec.cycleDay {
@@ -163,7 +172,7 @@ final class RatingContexts {
     case .column(let column): day = batch.columns[column].value(at: row)
     }
     guard case .int64(let number) = day, (1...31).contains(number) else {
-      return .failure(RateFault(rejection: .badCycleDay))
+      return .failure(RateFault(obstacle: .badCycleDay))
     }
     return .success(WindowCalendar(unit: spec.period, zone: rules, cycleDay: Int(number)))
   }

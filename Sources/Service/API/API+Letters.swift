@@ -102,11 +102,11 @@ extension API {
     let object = try API.object(request.body, ["source", "step", "port"])
     let (step, port) = (try API.text(object, "step"), try API.text(object, "port"))
     let source = try API.chosenSource(plan, try API.text(object, "source"))
-    let directory = try API.replayDirectory(source)
+    let destination = try API.replayDestination(source)
     let reader = try reader(plan)
     return try await Blocking.run("replay") {
       let target = try source.connector.makeReplayTarget(
-        name: source.name, format: source.format, directory: directory)
+        name: source.name, job: plan.name, format: source.format, to: destination)
       var (sent, left) = (0, 0)
       do {
         try API.read(reader) { letter in
@@ -145,15 +145,16 @@ extension API {
     return source
   }
 
-  /// The directory that a source reads, where new files of its own kind are found.
-  private static func replayDirectory(_ source: SourcePlan) throws(Problem) -> String {
-    guard case .file(let spec) = source.connector else {
-      throw Problem(.conflict, "sources.\(source.name): records can be sent back to sources that read files only")
-    }
-    guard FileKind.isDirectory(spec.path) else {
+  /// Where records go so that the source reads them again: the topics they came from, or the directory that it reads.
+  private static func replayDestination(_ source: SourcePlan) throws(Problem) -> ReplayDestination {
+    switch source.connector {
+    case .kafka: return .topic
+    case .file(let spec):
+      if FileKind.isDirectory(spec.path) { return .directory(spec.path) }
       throw Problem(
         .conflict, "sources.\(source.name): it reads \(spec.path), which is no directory that a file could be added to")
+    case .generator:
+      throw Problem(.conflict, "sources.\(source.name): a generator makes its records itself, and takes none back")
     }
-    return spec.path
   }
 }
