@@ -161,7 +161,8 @@ import Testing
         tiered:
           from: usage
           lookup:
-            table: {connector: http, url: "\(server.url)/a/{account_id}"}
+            # A request that is given up is sent again: on a machine that is busy with something else, too.
+            table: {connector: http, url: "\(server.url)/a/{account_id}", timeout: 60s}
             on: [account_id]
             take: {tier: string not null}
             cache: {max_rows: 20000, expire_after_write: 1h}
