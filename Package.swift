@@ -67,7 +67,7 @@ let package = Package(
     module(
       "Service",
       [
-        "StreamModel", "Formats", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
+        "StreamModel", "Formats", "Operators", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),

@@ -52,10 +52,9 @@ struct StyleTests {
       "Topology", "Synchronization", "Glibc",
     ],
     "Service": [
-      "StreamModel", "Formats", "Views", "Checkpoint", "Connectors", "Topology", "Runtime", "Synchronization", "Glibc",
-      "Foundation", "FoundationNetworking", "Crypto", "HTTPTypes", "Hummingbird", "HummingbirdCore",
-      "HummingbirdTLS", "JWTKit", "Logging",
-      "ServiceLifecycle",
+      "StreamModel", "Formats", "Operators", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
+      "Synchronization", "Glibc", "Foundation", "FoundationNetworking", "Crypto", "HTTPTypes", "Hummingbird",
+      "HummingbirdCore", "HummingbirdTLS", "JWTKit", "Logging", "ServiceLifecycle",
     ],
     "weir": [
       "CGlibc", "StreamModel", "Formats", "Operators", "Checkpoint", "Connectors", "Topology", "Runtime", "Service",

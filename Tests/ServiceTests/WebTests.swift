@@ -101,5 +101,49 @@ extension ServiceTests {
         #expect(lines.contains(#"weir_topology_state{topology="two",state="done"} 1"#))
       }
     }
+
+    /// The service that is asked is the runner itself: it knows no topology called as a service of usage is.
+    @Test func lookups_sayInTheMetricsHowTheyAnswered() async throws {
+      try await TestRunner.with { runner in
+        let topology = """
+          weir: 1
+          topology: placed
+          sources:
+            usage:
+              connector: generator
+              kind: usage
+              rows: 1000
+              format: json
+              schema: {account_id: string not null, service: string, started_at: timestamp not null}
+              event_time: started_at
+          steps:
+            placed:
+              from: usage
+              lookup:
+                table: {connector: http, url: "http://127.0.0.1:\(runner.port)/v1/topologies/{service}"}
+                on: [service]
+                take: {unit: string}
+                cache: {cache_missing: true}
+                missing: null
+          sinks:
+            out: {from: placed, connector: blackhole}
+          """
+        let answer = try runner.submit(topology)
+        #expect(answer.status == 201, "\(answer.text)")
+        try runner.wait("placed", "done")
+        let lines = try runner.request("GET", "/metrics").text.split(separator: "\n").map(String.init)
+        func value(_ name: String, _ label: String = "") throws -> Int {
+          let start = #"\#(name){topology="placed",step="placed"\#(label)} "#
+          let line = try #require(lines.first { $0.hasPrefix(start) }, "\(start)")
+          return try #require(Int(line.dropFirst(start.count)))
+        }
+        let rows = try ["hit", "miss", "stale"].map { try value("weir_lookup_rows_total", #",result="\#($0)""#) }
+        #expect(rows.reduce(0, +) == 1000 && rows[1] >= 3, "\(rows)")
+        let requests = try value("weir_lookup_requests_total")
+        #expect(requests >= 3 && requests < 1000)
+        #expect(try value("weir_lookup_request_seconds_bucket", #",le="+Inf""#) == requests)
+        #expect(try value("weir_lookup_request_seconds_count") == requests)
+      }
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Operators
 import Runtime
 import StreamModel
 
@@ -5,7 +6,7 @@ import StreamModel
 ///
 /// https://prometheus.io/docs/instrumenting/exposition_formats/
 struct MetricsText {
-  private enum Kind: String { case counter, gauge }
+  private enum Kind: String { case counter, gauge, histogram }
 
   private struct Family {
     let kind: Kind
@@ -38,7 +39,7 @@ struct MetricsText {
   }
 
   private mutating func add(
-    _ name: String, _ kind: Kind, _ help: String, _ labels: [(String, String)], _ value: Double
+    _ name: String, _ kind: Kind, _ help: String, _ labels: [(String, String)], _ value: Double, suffix: String = ""
   ) {
     if families[name] == nil {
       names.append(name)
@@ -46,7 +47,7 @@ struct MetricsText {
     }
     let shown = labels.map { "\($0.0)=\"\(MetricsText.escaped($0.1))\"" }.joined(separator: ",")
     let number = value == value.rounded() && value.magnitude < 1e15 ? "\(Int64(value))" : "\(value)"
-    families[name]?.samples.append("\(name)\(shown.isEmpty ? "" : "{\(shown)}") \(number)")
+    families[name]?.samples.append("\(name)\(suffix)\(shown.isEmpty ? "" : "{\(shown)}") \(number)")
   }
 
   private static func escaped(_ text: String) -> String {
@@ -71,6 +72,7 @@ struct MetricsText {
       "weir_dead_letters_total", .counter, "Records and rows that became dead letters.", own,
       Double(progress.deadLetterCount))
     for stage in progress.stages { add(stage, own) }
+    for lookup in progress.lookups { add(lookup.counters, own + [("step", lookup.step)]) }
     if let watermark = progress.watermark {
       add(
         "weir_watermark_seconds", .gauge, "The event time that all its stages have reached, in seconds since 1970.",
@@ -109,6 +111,42 @@ struct MetricsText {
       "weir_stage_back_pressure_seconds_total", .counter,
       "Time that others have waited to give a stage rows, because it had enough to do.", labels,
       Double(stage.blockedOthersNanoseconds) / 1e9)
+  }
+
+  private mutating func add(_ lookup: LookupCounters, _ labels: [(String, String)]) {
+    for (result, rows) in [("hit", lookup.hits), ("miss", lookup.misses), ("stale", lookup.stale)] {
+      add(
+        "weir_lookup_rows_total", .counter,
+        "Rows of a lookup: answered from memory (hit), from memory with what had expired (stale), or not (miss).",
+        labels + [("result", result)], Double(rows.value))
+    }
+    add(
+      "weir_lookup_requests_total", .counter, "Requests that a lookup sent to its table, retries included.", labels,
+      Double(lookup.requests.value))
+    add(
+      "weir_lookup_requests_failed_total", .counter, "Requests of a lookup that gave no answer.", labels,
+      Double(lookup.failures.value))
+    add(
+      "weir_lookup_requests_refused_total", .counter,
+      "Requests that a lookup did not send because its circuit breaker was open.", labels, Double(lookup.refusals.value)
+    )
+    add(
+      "weir_lookup_evictions_total", .counter, "Entries of a lookup's cache that went because it was full.", labels,
+      Double(lookup.evictions.value))
+    add(lookup.latencies.map(\.value), lookup.latencyNanoseconds.value, labels)
+  }
+
+  /// `latencies`: requests by bound, and beyond the last.
+  private mutating func add(_ latencies: [Int], _ nanoseconds: Int, _ labels: [(String, String)]) {
+    let (name, help) = ("weir_lookup_request_seconds", "How long requests of a lookup took.")
+    let bounds = LookupCounters.latencyBoundsMilliseconds.map { "\(Double($0) / 1000)" } + ["+Inf"]
+    var total = 0
+    for (bound, count) in zip(bounds, latencies) {
+      total += count
+      add(name, .histogram, help, labels + [("le", bound)], Double(total), suffix: "_bucket")
+    }
+    add(name, .histogram, help, labels, Double(nanoseconds) / 1e9, suffix: "_sum")
+    add(name, .histogram, help, labels, Double(total), suffix: "_count")
   }
 
   private mutating func add(_ outcomes: CheckpointOutcomes, _ own: [(String, String)], _ now: Int64) {
