@@ -404,7 +404,7 @@ final class CheckpointDriver: @unchecked Sendable {
 }
 
 extension CommittedCheckpoint {
-  fileprivate init(_ manifest: CheckpointManifest) {
+  init(_ manifest: CheckpointManifest) {
     self.init(
       id: manifest.id, createdAt: manifest.createdAt, durationMilliseconds: manifest.durationMilliseconds,
       newBytes: manifest.newBytes, stateBytes: manifest.stateBytes,

@@ -139,7 +139,10 @@ extension ServiceTests {
         let one = try runner.wait("one", "running")
         #expect(one["records_in"] as? Int ?? 0 > 1000)
         #expect(try runner.describe("two")["state"] as? String == "paused")
-        #expect(try runner.describe("finished")["state"] as? String == "done")
+        let finished = try runner.describe("finished")
+        #expect(finished["state"] as? String == "done")
+        #expect(finished["records_in"] as? Int == 20_000, "what it had done is still told")
+        #expect((finished["checkpoint"] as? [String: Any])?["last"] is [String: Any])
         #expect(try runner.rows("finished", "usage").count > 100)
         #expect(try runner.request("GET", "/readyz").status == 200)
       }

@@ -28,6 +28,11 @@ import Testing
     #expect(file.path == "/t/topologies/rates.csv")
   }
 
+  @Test(arguments: ["null", "'null'"]) func nullIsAWayToGoOnWithoutARow(_ word: String) throws {
+    let (spec, _, _) = try lookup("\(Self.table), on: {service: base}, take: {rate: double}, missing: \(word)")
+    #expect(spec.missing == .null)
+  }
+
   @Test func versionsAreBoundedByTheNamedColumns() throws {
     let (plain, _, _) = try lookup(
       "\(Self.table), on: [service], as_of: started_at, take: {rate: double}, missing: 'null'")

@@ -64,6 +64,10 @@ package final class RunnerTopology: @unchecked Sendable {
     currentViews = plan.makeViewSet()
     currentPhase = record.isWanted ? .starting : record.isDone ? .done : record.failure != nil ? .failed : .paused
     if record.isWanted, record.isDone || record.failure != nil { currentPhase = record.isDone ? .done : .failed }
+    if currentPhase != .starting, let resting = RestingJob(plan) {
+      lastProgress = resting.progress
+      lastCheckpoints = resting.checkpoints
+    }
   }
 
   // MARK: What it is

@@ -7,6 +7,10 @@ struct Item {
   let faults: FaultCollector
 
   var isEmpty: Bool { node.isEmpty }
+  /// Whether the word `null` is written, without quotes.
+  var saysNull: Bool {
+    if case .scalar(let scalar) = node.content { scalar.isNull && scalar.written == "null" } else { false }
+  }
   var isFromCommandLine: Bool { node.place.origin == .override }
 
   /// Reports a fault of the value.

@@ -30,7 +30,10 @@ struct LookupChecker {
     }
     let tableItem = section.required("table", "the table it looks in: table: {connector: file, path: rates.csv}")
     let missing =
-      section["missing"].map { $0.choice(["port", "null", "fail"]).flatMap(LookupSpec.Missing.init) } ?? .port
+      section["missing"].map { item in
+        // Without quotes it is YAML's null, and the text all the same.
+        (item.saysNull ? "null" : item.choice(["port", "null", "fail"])).flatMap(LookupSpec.Missing.init)
+      } ?? .port
     let on = section.required("on", "the stream's columns and the table's: on: {currency: base}")
     let take = section.required("take", "the table's columns and their types: take: {rate: decimal(18,8)}")
       .flatMap(ReadSchema.read)
