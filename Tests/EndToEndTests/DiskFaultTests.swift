@@ -5,9 +5,11 @@ import Testing
 @Suite(.serialized) struct DiskFaultTests {
   static let scenario = KillScenario.windows
 
-  private func run(faults: String, settings: [String] = []) throws -> (TestFolder, WeirProcess.Result) {
+  private func run(
+    faults: String, rate: Int = 60_000, settings: [String] = []
+  ) throws -> (TestFolder, WeirProcess.Result) {
     let folder = try TestFolder()
-    let file = try folder.write("t.yaml", DiskFaultTests.scenario.topology(rate: 60_000))
+    let file = try folder.write("t.yaml", DiskFaultTests.scenario.topology(rate: rate))
     let result = try WeirProcess.run(
       ["run", file] + settings.flatMap { ["--set", $0] }, environment: ["WEIR_FAULT": faults])
     return (folder, result)
@@ -23,9 +25,10 @@ import Testing
     #expect(outcome.differences(from: try DiskFaultTests.scenario.undisturbed()) == [])
   }
 
-  @Test(arguments: ["checkpoint-write:ENOSPC:1-4", "checkpoint-sync:EIO:1-5"])
+  /// Every subtask may meet a fault of its own in one and the same checkpoint: forty faults are four checkpoints at least.
+  @Test(arguments: ["checkpoint-write:ENOSPC:1-40", "checkpoint-sync:EIO:1-40"])
   func severalFailedCheckpointsInARow_startTheJobAgain(_ faults: String) throws {
-    let (folder, result) = try run(faults: faults)
+    let (folder, result) = try run(faults: faults, rate: 10_000, settings: ["restart.attempts=40"])
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.errors.contains("checkpoints in a row failed"), "\(result.errors)")
     #expect(result.errors.contains("started again"), "\(result.errors)")

@@ -79,13 +79,19 @@ import Testing
     return versions.shuffled(using: &random)
   }
 
-  static func script(_ random: inout SeededRandom) -> OperatorScript {
+  /// Rows with any key and time, and between them rows that meet one of `versions` as soon as it is valid.
+  static func script(_ random: inout SeededRandom, meeting versions: [Version]) -> OperatorScript {
     var script = PartitionedScript([stream])
     script.rows = 200
     script.disorder = 100
     script.delay = 20
     return script.make(&random) { random, _, _, _ in
-      [
+      if random.chance(0.2), let met = versions.randomElement(using: &random) {
+        return [
+          .int64(random.int(0...1_000_000)), .string(met.base), .int64(met.market), .timestamp(met.from),
+        ]
+      }
+      return [
         .int64(random.int(0...1_000_000)),
         random.chance(0.1)
           ? nil : .string(["EUR", "USD", "MAD", "a currency with a long name", "XXX"][Int(random.int(0...4))]),
@@ -113,7 +119,7 @@ import Testing
       let spec = Self.spec(versioned: versioned, missing: missing, maxAge: maxAge)
       let versions = Self.versions(&random, onePerKey: !versioned)
       let table = try Self.table(versions, spec.layout)
-      let script = Self.script(&random)
+      let script = Self.script(&random, meeting: versions)
       let output = try OperatorHarness(comparison: .rowsInOrder(ofKey: [])) { LookupOperator(spec, table: table) }
         .check(script, seed: random.next())
       let expected = script.rows.map { row, _ -> CapturedRow in
