@@ -54,7 +54,6 @@ struct RunnerCommand: AsyncParsableCommand {
   func run() async throws {
     try check()
     signal(SIGPIPE, SIG_IGN)
-    RunnerCommand.allowManyConnections()
     let logger = Logger(label: "weir") { label in StreamLogHandler.standardError(label: label) }
     do {
       let service = try RunnerService(try settings(), logger: logger)
@@ -66,14 +65,6 @@ struct RunnerCommand: AsyncParsableCommand {
       throw CommandFailure.failed("weir: runner: \(error)")
     }
     Glibc.exit(0)
-  }
-
-  /// As many open files as the system lets this process have: every client is one.
-  private static func allowManyConnections() {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
   private func check() throws {
