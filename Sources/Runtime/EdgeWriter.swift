@@ -113,6 +113,11 @@ final class EdgeWriter {
     for inbox in inboxes { try inbox.send(element, channel: channel) }
   }
 
+  /// Sends a mark to one receiver, each in turn; in a source's worker its turn must have come.
+  func pass(_ mark: LatencyMark) throws(Interruption) {
+    try inboxes[mark.number % inboxes.count].send(.latency(mark), channel: channel)
+  }
+
   private func send(_ element: StreamElement, to target: Int) throws(Interruption) {
     if isBuffered {
       pending.append((target, element))
