@@ -15,7 +15,7 @@ package final class ViewStore: Sendable {
     var spillFolder: String?
   }
 
-  private let shared = Mutex(Shared())
+  private let shared = Guarded(Shared())
   private let liveCount = Atomic<Int>(0)
   private let committedCount = Atomic<Int>(0)
   private let rowCount = Atomic<Int>(0)
