@@ -8,13 +8,13 @@ WORKDIR /src
 COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
-RUN swift build -c release --static-swift-stdlib -Xlinker -lcurl --product weir \
- && install -D "$(swift build -c release --show-bin-path)/weir" /out/weir
+COPY scripts/build scripts/build
+RUN install -D "$(scripts/build)" /out/weir
 
 FROM swift:6.3-bookworm-slim
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      ca-certificates libcurl4 libpq5 libxml2 libsimdjson14 librdkafka1 librocksdb7.8 zlib1g libzstd1 tzdata \
+      ca-certificates libcurl4 libpq5 libxml2 libsimdjson14 librdkafka1 libsnappy1v5 libbz2-1.0 liblz4-1 zlib1g libzstd1 tzdata \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --create-home --home-dir /var/lib/weir weir
 COPY --from=build /out/weir /usr/local/bin/weir

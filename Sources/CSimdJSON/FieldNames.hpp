@@ -11,6 +11,7 @@ struct alignas(64) NameSlot {
   uint64_t words[2] = {0, 0};
   uint64_t masks[2] = {~0ull, ~0ull};  // matches nothing: no name begins with a zero byte
   Field *field = nullptr;              // null: a field that the schema lacks
+  NameSlot *next = nullptr;  // the slot of the name that came behind it the last time
   uint32_t length = 0;
   uint8_t text[64] = {};
 
@@ -20,7 +21,9 @@ struct alignas(64) NameSlot {
   }
 
   void learn(Text at, size_t textLength, Field *target) {
+    NameSlot *follower = next;
     *this = NameSlot();
+    next = follower;
     field = target;
     if (textLength > kMostBytes) return;
     length = uint32_t(textLength);

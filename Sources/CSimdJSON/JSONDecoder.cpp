@@ -21,6 +21,7 @@ class JSONDecoder final : public JSONIndex {
  public:
   JSONDecoder(const weir_field *fields, size_t count, size_t maxRecordBytes, size_t maxDepth)
       : JSONIndex(fields, count, maxDepth), names(writer.fields, count), maxRecordBytes(maxRecordBytes) {
+    for (size_t index = 0; index < kSlots; ++index) slots[index].next = successor(slots + index);
     for (size_t index = 0; index < count && index < kSlots; ++index) predict(index);
   }
 
@@ -61,6 +62,7 @@ class JSONDecoder final : public JSONIndex {
   std::unique_ptr<simdjson::internal::dom_parser_implementation> indexer;
   size_t indexerCapacity = 0;
   NameSlot slots[kSlots];
+  NameSlot *firstSlot = slots;  // of the name that came first the last time
 
   const uint32_t *cursor = nullptr;  // the first index entry not used up
 
@@ -219,12 +221,17 @@ class JSONDecoder final : public JSONIndex {
       if (*entry >= limit) return refuse(WEIR_INCOMPLETE, limit, limit);
       gaps = *entry++ - before - 1;
     } else {
-      for (NameSlot *slot = slots;; slot += slot != slots + kSlots - 1) {
+      NameSlot *slot = nullptr;
+      for (NameSlot **link = &firstSlot;; link = &slot->next) {
         Text name = base + entry[0];
-        if (WEIR_UNLIKELY(!slot->matches(name))) {
-          slot = findSlot(slot, entry, limit);
-          if (!slot) return false;
+        if (WEIR_UNLIKELY(!(*link)->matches(name))) {
+          *link = findSlot(slot ? successor(slot) : slots, entry, limit);
+          if (!*link) {
+            *link = slot ? successor(slot) : slots;
+            return false;
+          }
         }
+        slot = *link;
         if (WEIR_UNLIKELY(base[entry[1]] != ':')) return refuse(WEIR_EXPECTED_COLON, entry[1], limit, slot->field);
         if (WEIR_UNLIKELY(entry[2] >= limit)) return refuse(WEIR_INCOMPLETE, limit, limit, slot->field);
         gaps |= (entry[0] - before - 1) | (entry[1] - entry[0] - slot->length) | (entry[2] - entry[1] - 1);
@@ -249,10 +256,13 @@ class JSONDecoder final : public JSONIndex {
     return true;
   }
 
-  /// The slot of a name that was not predicted: one of the next few (fields were left out), else learned here.
+  /// The slot behind `slot`; the last one is its own.
+  NameSlot *successor(NameSlot *slot) { return slot + (slot != slots + kSlots - 1); }
+
+  /// The slot of a name that was not predicted: `slot` or one of the next few (fields were left out), else learned here.
   NameSlot *findSlot(NameSlot *slot, const uint32_t *entry, uint32_t limit) {
     NameSlot *last = slots + kSlots - 1;
-    for (size_t ahead = 1; ahead <= kLookahead && slot + ahead < last; ++ahead) {
+    for (size_t ahead = 0; ahead <= kLookahead && slot + ahead < last; ++ahead) {
       if (slot[ahead].matches(base + *entry)) return slot + ahead;
     }
     if (*entry >= limit || base[*entry] != '"') return refuse(WEIR_EXPECTED_NAME, *entry, limit), nullptr;

@@ -34,7 +34,8 @@ struct Area {
 struct alignas(64) Field {
   uint8_t *values = nullptr;  // null: checked and not kept
   uint8_t *validity = nullptr;
-  uint64_t seen = 0;  // the last record (its generation) that had the field
+  uint64_t seenBit = 0;  // its bit in `RowWriter::seen`, in the word `seenWord`
+  uint32_t seenWord = 0;
   uint8_t kind = 0;
   uint8_t precision = 0;
   uint8_t scale = 0;
@@ -75,20 +76,29 @@ class RowWriter {
  public:
   RowWriter(const weir_field *fields, size_t count) : fieldCount(count) {
     this->fields = new Field[count + 1];
-    for (size_t index = 0; index < count; ++index) add(fields[index], this->fields[index]);
+    seenWords = (count + 63) / 64;
+    seen = new uint64_t[2 * seenWords]();
+    usuallySeen = seen + seenWords;
+    for (size_t index = 0; index < count; ++index) {
+      Field &field = this->fields[index];
+      add(fields[index], field);
+      field.seenBit = 1ull << (index & 63);
+      field.seenWord = uint32_t(index >> 6);
+      usuallySeen[field.seenWord] |= field.seenBit;
+    }
   }
   RowWriter(const RowWriter &) = delete;
   RowWriter &operator=(const RowWriter &) = delete;
   ~RowWriter() {
     for (size_t index = 0; index < fieldCount; ++index) std::free(fields[index].name);
     delete[] fields;
+    delete[] seen;
   }
 
   Field *fields;
   size_t fieldCount;
   size_t row = 0;
   uint64_t generation = 0;
-  size_t seenCount = 0;
   size_t failingCount = 0;
   Text bytes = nullptr;
   size_t length = 0;
@@ -118,19 +128,17 @@ class RowWriter {
 
   void beginRecord() {
     ++generation;
-    seenCount = failingCount = 0;
+    failingCount = 0;
+    for (size_t word = 0; word < seenWords; ++word) seen[word] = 0;
     textStart = textArea.count;
     bytesStart = bytesArea.count;
   }
 
   /// To be called before a field's value is stored. A repeated field starts anew: the last one wins.
   void see(Field &field) {
-    if (WEIR_LIKELY(field.seen != generation)) {
-      field.seen = generation;
-      ++seenCount;
-    } else {
-      forget(field);
-    }
+    uint64_t &word = seen[field.seenWord];
+    if (WEIR_UNLIKELY(word & field.seenBit)) forget(field);
+    word |= field.seenBit;
   }
 
   /// Notes that a field's value is at fault; the record fails unless a later value of the field replaces it.
@@ -146,7 +154,9 @@ class RowWriter {
 
   /// Ends the record: a row, or a failure where fields are missing or at fault.
   void commit(size_t start, size_t recordLength) {
-    if (WEIR_UNLIKELY(seenCount != fieldCount || failingCount != 0) && !complete()) {
+    if (WEIR_LIKELY(failingCount == 0 && sawTheUsual())) {
+      for (size_t index = 0; index < absent.count; ++index) fields[absent.items[index]].setNull(row);
+    } else if (!complete()) {
       return reject(start, recordLength, firstFailure());
     }
     ranges[row] = uint64_t(start) << 32 | recordLength;
@@ -276,37 +286,42 @@ class RowWriter {
     }
   }
 
-  /// The nullable fields that the last record with missing fields lacked: feeds leave out the same ones again and again.
-  Area<uint32_t> absent;
+  // Feeds leave out the same fields again and again, so what was found out about one record's holds for the next.
+  size_t seenWords;
+  uint64_t *seen;                // a bit a field: the record had it
+  uint64_t *usuallySeen;         // the fields that the last record with others missing had
+  Area<uint32_t> absent;         // of the fields that are not in `usuallySeen`, those that are kept; all are nullable
+
+  bool sawTheUsual() const {
+    uint64_t differences = 0;
+    for (size_t word = 0; word < seenWords; ++word) differences |= seen[word] ^ usuallySeen[word];
+    return differences == 0;
+  }
 
   /// Makes missing fields null; whether that was possible and nothing else is at fault.
   bool complete() {
-    if (WEIR_LIKELY(areTheLastAbsent())) {
-      for (size_t index = 0; index < absent.count; ++index) fields[absent.items[index]].setNull(row);
-      return failingCount == 0;
-    }
     absent.count = 0;
     for (size_t index = 0; index < fieldCount; ++index) {
       Field &field = fields[index];
-      if (field.seen == generation) continue;
-      if (field.nullable) {
+      if (seen[field.seenWord] & field.seenBit) continue;
+      if (!field.nullable) {
+        fail(field, WEIR_IS_MISSING, bytes, 0);
+      } else if (field.values) {
         field.setNull(row);
         *absent.reserve(1) = uint32_t(index);
         ++absent.count;
-      } else {
-        fail(field, WEIR_IS_MISSING, bytes, 0);
       }
     }
-    return failingCount == 0;
+    // What failed may have failed for want of a field: then nothing is usual about it.
+    for (size_t word = 0; word < seenWords; ++word) usuallySeen[word] = seen[word];
+    if (failingCount == 0) return true;
+    expectAll();
+    return false;
   }
 
-  /// Whether exactly the fields in `absent` are missing: as many were seen as there are others, and none of these.
-  bool areTheLastAbsent() const {
-    if (seenCount + absent.count != fieldCount) return false;
-    for (size_t index = 0; index < absent.count; ++index) {
-      if (fields[absent.items[index]].seen == generation) return false;
-    }
-    return true;
+  void expectAll() {
+    absent.count = 0;
+    for (size_t index = 0; index < fieldCount; ++index) usuallySeen[fields[index].seenWord] |= fields[index].seenBit;
   }
 
   weir_failure firstFailure() const {

@@ -163,8 +163,36 @@ inline unsigned readDigits(Text &text, uint64_t &value) {
   return count;
 }
 
+/// A decimal of at most eight bytes without a sign, without a branch on how many digits it has and where its point is. False
+/// where `readShortDecimal` has to decide.
+inline bool readPackedDecimal(Text text, size_t length, unsigned scale, int64_t &value) {
+  if (length - 1 > 7) return false;
+  unsigned missing = 8 - unsigned(length);
+  // The first digit has the lowest byte: zeros shifted in below are leading zeros.
+  uint64_t digits = (load8(text) ^ 0x3030303030303030ull) << (8 * missing);
+  uint64_t toPoint = digits ^ 0x1E1E1E1E1E1E1E1Eull;  // '.' ^ '0'
+  uint64_t points = (toPoint - 0x0101010101010101ull) & ~toPoint & 0x8080808080808080ull;
+  unsigned point = 8;
+  if (WEIR_LIKELY(points != 0)) {
+    point = unsigned(__builtin_ctzll(points)) >> 3;
+    uint64_t above = (~0ull << 7 << 1) << (8 * point);  // the bytes of the fraction; none at 7
+    digits = (digits & above) | ((digits & ~(above | 0xFFull << (8 * point))) << 8);
+    if (point == 7) return false;
+  }
+  unsigned fraction = point == 8 ? 0 : 7 - point;
+  unsigned whole = point - missing;
+  bool isOdd = (((digits + 0x7676767676767676ull) | digits) & 0x8080808080808080ull) != 0;
+  if (isOdd || whole - 1 > 7 || (*text == '0' && whole > 1) || fraction > scale || whole + scale > 18) return false;
+  digits = (digits * 10 + (digits >> 8)) & 0x00FF00FF00FF00FFull;
+  digits = (digits * 100 + (digits >> 16)) & 0x0000FFFF0000FFFFull;
+  digits = (digits * 10000 + (digits >> 32)) & 0xFFFFFFFFull;
+  value = int64_t(digits * kPowersOfTen[scale - fraction]);
+  return true;
+}
+
 /// The common decimals: no exponent, at most 18 digits once scaled. False where the long way has to decide.
 inline bool readShortDecimal(Text text, Text end, unsigned scale, int64_t &value) {
+  if (WEIR_LIKELY(readPackedDecimal(text, size_t(end - text), scale, value))) return true;
   bool negative = *text == '-';
   text += negative;
   Text first = text;

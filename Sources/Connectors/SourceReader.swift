@@ -66,6 +66,8 @@ package protocol SourceReader: AnyObject, Sendable {
   /// By partition name: how many records are there and not yet handed out, where the source knows. Asked by anyone at any time,
   /// also while `next` is at work.
   var lag: [(partition: String, records: Int64)] { get }
+  /// When what `next` gave last had come from the source's system, in monotonic ns; nil for just then.
+  var arrivedAt: Int64? { get }
   func close()
 }
 
@@ -73,4 +75,5 @@ extension SourceReader {
   package func partitionsAtEnd() -> [Bool]? { nil }
   package func noteCommitted(_ positions: [PartitionPosition]) {}
   package var lag: [(partition: String, records: Int64)] { [] }
+  package var arrivedAt: Int64? { nil }
 }

@@ -20,6 +20,9 @@ struct KeyBatch {
     self.init(bytes: encoder.bytes, offsets: encoder.offsets, hashes: encoder.hashes)
   }
 
+  /// The keys of rows that were combined before they were exchanged; valid as long as `rows` is.
+  init(_ rows: EncodedKeyRows) { self.init(bytes: rows.bytes, offsets: rows.offsets, hashes: rows.hashes) }
+
   @inline(__always) func key(_ row: Int) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: bytes + offsets[row], count: offsets[row + 1] &- offsets[row])
   }

@@ -109,30 +109,32 @@ package final class PartialAggregator {
     groupCount += groups
   }
 
-  /// The groups at `positions`, which ascend, as a batch: the key columns `key` of each one's first row, and its aggregates.
+  /// The groups at `positions`, which ascend, as a batch without columns: their keys, which `keys` holds, and their aggregates.
   package func batch(
-    of positions: UnsafeBufferPointer<Int32>, _ groups: Groups, from batch: RecordBatch, key: Set<Int>
+    of positions: UnsafeBufferPointer<Int32>, _ groups: Groups, from batch: RecordBatch, _ keys: KeyEncoder
   ) -> RecordBatch {
     let stride = plan.recordStride
     let records = Memory(capacityBytes: positions.count * stride)
+    let eventTimes = Memory(capacityBytes: positions.count * 8)
+    let times = eventTimes.base.assumingMemoryBound(to: Int64.self)
+    let batchTimes = batch.eventTimes.int64s
     let rows = sortedRows.reserve(positions.count)
     var rowCount = 0
     var pane = 0
     for (index, position) in positions.enumerated() {
-      rows[index] = groups.firstRows[Int(position)]
+      let row = groups.firstRows[Int(position)]
+      rows[index] = row
+      times[index] = batchTimes[Int(row)]
       rowCount &+= Int(rowCounts.base[Int(position)])
       while pane + 1 < starts.count, Int(position) >= starts[pane + 1] { pane += 1 }
       let record = stores[pane].accumulators.record(position &- Int32(truncatingIfNeeded: starts[pane]))
       if let source = record.baseAddress { (records.base + index * stride).copyMemory(from: source, byteCount: stride) }
     }
-    let columns = batch.columns.enumerated().map { index, column in
-      key.contains(index) || column.isAbsent ? column : Column.absent(column.type, count: column.count)
-    }
-    let keyed = RecordBatch(
-      schema: batch.schema, columns: columns, count: batch.count, eventTimes: batch.eventTimes,
-      keyHashes: batch.keyHashes)
-    return keyed.gather(UnsafeBufferPointer(start: rows, count: positions.count), compact: true)
-      .with(PartialAggregates(records: records, strideBytes: stride, rowCount: rowCount))
+    let keys = EncodedKeyRows(UnsafeBufferPointer(start: rows, count: positions.count), of: keys)
+    return RecordBatch(
+      schema: batch.schema, columns: [], count: positions.count,
+      eventTimes: Column(type: .timestamp, count: positions.count, values: eventTimes),
+      partials: PartialAggregates(keys: keys, records: records, strideBytes: stride, rowCount: rowCount))
   }
 
   // MARK: Panes
@@ -172,6 +174,10 @@ package final class PartialAggregator {
   private func sortedByPane(_ count: Int) -> [UnsafeBufferPointer<Int32>] {
     let paneOf = paneOfRow.base
     let rows = sortedRows.reserve(count)
+    if panes.count == 1 {
+      for row in 0..<count { rows[row] = Int32(truncatingIfNeeded: row) }
+      return [UnsafeBufferPointer(start: rows, count: count)]
+    }
     var ends = [Int](repeating: 0, count: panes.count)
     for row in 0..<count { ends[Int(paneOf[row])] += 1 }
     var starts = ends

@@ -86,7 +86,7 @@ final class WindowAggregate: StreamOperator {
     let paneOf = paneOfRow.reserve(batch.count)
     let isUniform = assign(batch, paneOf, &failures)
     if try admits(batch.count) {
-      isUniform ? try aggregateAll(batch, paneOf[0]) : try aggregate(batch, paneOf)
+      try aggregate(batch, KeyBatch(encoder), paneOf, isUniform: isUniform)
     } else {
       try aggregateOneByOne(batch, paneOf, &failures)
     }
@@ -99,13 +99,12 @@ final class WindowAggregate: StreamOperator {
   private func take(
     _ partials: PartialAggregates, _ batch: RecordBatch, to output: any OperatorOutput
   ) throws(OperatorError) {
-    encoder.encode(batch)
     let paneOf = paneOfRow.reserve(batch.count)
     var failures: [RowFailure] = []
     let isUniform = assign(batch, paneOf, &failures)
     precondition((0..<batch.count).allSatisfy { paneOf[$0] >= 0 }, "rows that fail or are behind are not combined")
     overflowGuard.note(partials, count: batch.count)
-    isUniform ? try aggregateAll(batch, paneOf[0]) : try aggregate(batch, paneOf)
+    try aggregate(batch, KeyBatch(partials.keys), paneOf, isUniform: isUniform)
     try giveLateResults(to: output)
   }
 
@@ -255,14 +254,15 @@ final class WindowAggregate: StreamOperator {
     for (index, pane) in panes.enumerated() where !combined(pane) { positions[pane.key] = Int32(index) }
   }
 
-  private func aggregateAll(_ batch: RecordBatch, _ pane: Int32) throws(OperatorError) {
-    let rows = sortedRows.reserve(batch.count)
-    for row in 0..<batch.count { rows[row] = Int32(truncatingIfNeeded: row) }
-    try aggregate(rows, count: batch.count, panes[Int(pane)], batch)
-  }
-
-  /// Sorts rows by pane, keeping their order, and aggregates each pane's.
-  private func aggregate(_ batch: RecordBatch, _ paneOf: UnsafeMutablePointer<Int32>) throws(OperatorError) {
+  /// Sorts rows by pane, keeping their order, and aggregates each pane's. `isUniform`: all belong to that of the first.
+  private func aggregate(
+    _ batch: RecordBatch, _ keys: KeyBatch, _ paneOf: UnsafeMutablePointer<Int32>, isUniform: Bool
+  ) throws(OperatorError) {
+    if isUniform {
+      let rows = sortedRows.reserve(batch.count)
+      for row in 0..<batch.count { rows[row] = Int32(truncatingIfNeeded: row) }
+      return try aggregate(rows, count: batch.count, keys, panes[Int(paneOf[0])], batch)
+    }
     var starts = [Int](repeating: 0, count: panes.count + 1)
     for row in 0..<batch.count where paneOf[row] >= 0 { starts[Int(paneOf[row]) + 1] += 1 }
     for pane in 0..<panes.count { starts[pane + 1] += starts[pane] }
@@ -274,15 +274,14 @@ final class WindowAggregate: StreamOperator {
       cursors[pane] += 1
     }
     for pane in panes.indices where starts[pane + 1] > starts[pane] {
-      try aggregate(rows + starts[pane], count: starts[pane + 1] - starts[pane], panes[pane], batch)
+      try aggregate(rows + starts[pane], count: starts[pane + 1] - starts[pane], keys, panes[pane], batch)
     }
   }
 
   private func aggregate(
-    _ rows: UnsafePointer<Int32>, count: Int, _ pane: WindowPane, _ batch: RecordBatch
+    _ rows: UnsafePointer<Int32>, count: Int, _ keys: KeyBatch, _ pane: WindowPane, _ batch: RecordBatch
   ) throws(OperatorError) {
-    if pane.hasSpilled, !keepsPartials { try load(rows, count: count, KeyBatch(encoder), into: pane) }
-    let keys = KeyBatch(encoder)
+    if pane.hasSpilled, !keepsPartials { try load(rows, count: count, keys, into: pane) }
     let selection =
       if let partials = batch.partials {
         pane.store.merge(rows, count: count, keys, partials)
@@ -310,7 +309,7 @@ final class WindowAggregate: StreamOperator {
         paneOf[row] = WindowAggregate.failed
       } else {
         var position = Int32(truncatingIfNeeded: row)
-        try aggregate(&position, count: 1, pane, batch)
+        try aggregate(&position, count: 1, KeyBatch(encoder), pane, batch)
       }
     }
     failures.sort { $0.row < $1.row }

@@ -4,9 +4,11 @@ import StreamModel
 ///
 /// The threads end when the executor is shut down and its queue is empty.
 package final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
-  // Invariant for `Sendable`: `jobs`, `isShutDown` and `runningThreads` are touched only under `monitor`.
+  // Invariant for `Sendable`: `jobs`, `firstJob`, `isShutDown` and `runningThreads` are touched only under `monitor`.
   private let monitor = Monitor()
   private var jobs: [UnownedJob] = []
+  /// Those before it have been taken.
+  private var firstJob = 0
   private var isShutDown = false
   private var runningThreads: Int
 
@@ -45,8 +47,16 @@ package final class DedicatedThreadExecutor: TaskExecutor, @unchecked Sendable {
 
   private func nextJob() -> UnownedJob? {
     monitor.locked {
-      while jobs.isEmpty && !isShutDown { monitor.wait() }
-      return jobs.isEmpty ? nil : jobs.removeFirst()
+      while firstJob == jobs.count && !isShutDown { monitor.wait() }
+      guard firstJob < jobs.count else { return nil }
+      defer {
+        firstJob += 1
+        if firstJob == jobs.count || firstJob > 4096 {
+          jobs.removeFirst(firstJob)
+          firstJob = 0
+        }
+      }
+      return jobs[firstJob]
     }
   }
 }

@@ -16,7 +16,6 @@ final class EdgeWriter {
   private let encoder: KeyEncoder?
   /// Combines rows of a key before they are sent; nil where the receiver needs them one by one.
   private let combiner: PartialAggregator?
-  private let keyColumns: Set<Int>
   private var partitioner: KeyPartitioner
   private var pending: [(target: Int, element: StreamElement)] = []
   private var turn = 0
@@ -38,10 +37,8 @@ final class EdgeWriter {
     combiner = inboxes.count > 1 ? combines.flatMap { PartialAggregator($0) } : nil
     if case .key(let key) = distribution, inboxes.count > 1 {
       encoder = KeyEncoder(keyColumns: key)
-      keyColumns = Set(key)
     } else {
       encoder = nil
-      keyColumns = []
     }
   }
 
@@ -68,7 +65,7 @@ final class EdgeWriter {
     guard let encoder else { return try send(.batch(batch), to: 0) }
     encoder.encode(batch)
     if let combiner, let groups = combiner.combine(batch, encoder) {
-      return try write(groups, combiner, batch.with(hashes(encoder.hashes, of: key, count: batch.count)))
+      return try write(groups, combiner, batch, encoder)
     }
     let keyed = batch.with(hashes(encoder.hashes, of: key, count: batch.count))
     partitioner.partition(encoder.hashes, count: batch.count)
@@ -80,13 +77,13 @@ final class EdgeWriter {
 
   /// Sends each receiver the groups that belong to it.
   private func write(
-    _ groups: PartialAggregator.Groups, _ combiner: PartialAggregator, _ keyed: RecordBatch
+    _ groups: PartialAggregator.Groups, _ combiner: PartialAggregator, _ batch: RecordBatch, _ keys: KeyEncoder
   ) throws(Interruption) {
     partitioner.partition(groups.hashes, count: groups.count)
     for target in inboxes.indices {
       let positions = partitioner.rows(of: target)
       if positions.isEmpty { continue }
-      try send(.batch(combiner.batch(of: positions, groups, from: keyed, key: keyColumns)), to: target)
+      try send(.batch(combiner.batch(of: positions, groups, from: batch, keys)), to: target)
     }
   }
 
@@ -111,6 +108,11 @@ final class EdgeWriter {
   /// Sends an element to every receiver at once, also in a source's worker, whose turn it must be.
   func broadcastNow(_ element: StreamElement) throws(Interruption) {
     for inbox in inboxes { try inbox.send(element, channel: channel) }
+  }
+
+  /// Sends a mark to one receiver, each in turn; in a source's worker its turn must have come.
+  func pass(_ mark: LatencyMark) throws(Interruption) {
+    try inboxes[mark.number % inboxes.count].send(.latency(mark), channel: channel)
   }
 
   private func send(_ element: StreamElement, to target: Int) throws(Interruption) {

@@ -52,6 +52,8 @@ struct ExecutionGraph {
       if case .source(let plan) = nodes[0].body { return plan }
       return nil
     }
+
+    var writesViews: Bool { nodes.contains { if case .view = $0.body { true } else { false } } }
   }
 
   enum Distribution {

@@ -51,7 +51,7 @@ final class JobAssembly: Sendable {
       spillFolder: start.storage.directory, lastCheckpoint: start.lastID, restored: start.manifest?.id)
     let store = try JobAssembly.store(plan, graph, start)
     if let store { views.publish(store.backend.makeReader(), checkpoint: start.manifest?.id ?? 0, isNew: false) }
-    var settings = JobAssembly.settings(plan, graph, progress.base, store, views)
+    var settings = JobAssembly.settings(plan, graph, progress, store, views)
     settings.kafka = start.kafka
     settings.sourceNames = sources.map(\.1.name)
     settings.droppedStates = start.manifest?.droppedStates ?? []
@@ -140,8 +140,7 @@ final class JobAssembly: Sendable {
   }
 
   private static func settings(
-    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ counted: CheckpointManifest.Counters, _ store: StateStore?,
-    _ views: ViewSet
+    _ plan: LogicalPlan, _ graph: ExecutionGraph, _ progress: JobProgress, _ store: StateStore?, _ views: ViewSet
   ) -> CheckpointDriver.Settings {
     let sourceCount = graph.stages.filter { $0.source != nil }.count
     let subtasks = graph.stages.reduce(0) { $0 + ($1.source == nil ? $1.parallelism : 0) }
@@ -152,10 +151,11 @@ final class JobAssembly: Sendable {
         intervalMilliseconds: plan.checkpoint.intervalMilliseconds,
         timeoutMilliseconds: plan.checkpoint.timeoutMilliseconds,
         minPauseMilliseconds: plan.checkpoint.minPauseMilliseconds),
-      signatures: graph.stateSignatures, counted: counted,
+      signatures: graph.stateSignatures, counted: progress.base,
       commit: { (parts) throws(ConnectorError) in try JobStart.commit(parts, plan) },
       committed: { id in
         if let store, !plan.views.isEmpty { views.publish(store.backend.makeReader(), checkpoint: id, isNew: true) }
+        progress.latency.noteCommitted(id)
       })
   }
 
@@ -267,7 +267,8 @@ struct SubtaskBuilder {
         coordinator: coordinator, builder: sourceBuilder(source), chain: chain,
         edges: edges.sorted { $0.key < $1.key }.map(\.value), deadLetters: reporter,
         counters: progress.counters(stage, subtask), progress: stageProgress, name: source.name,
-        checkpoints: checkpoints, participant: nextParticipant, onError: SubtaskBuilder.errorRule(source))
+        checkpoints: checkpoints, participant: nextParticipant, latency: progress.latency,
+        onError: SubtaskBuilder.errorRule(source))
       return Runnable(name: name) { try worker.run() }
     }
     var outgoing = edges.sorted { $0.key < $1.key }.map(\.value)
@@ -278,7 +279,8 @@ struct SubtaskBuilder {
     }
     let worker = Subtask(
       inbox: inboxes[stage][subtask], chain: chain, inputs: channelInputs(stage), edges: outgoing,
-      progress: stageProgress, checkpoints: checkpoints, participant: nextParticipant, lastCheckpoint: start.lastID)
+      progress: stageProgress, checkpoints: checkpoints, participant: nextParticipant, lastCheckpoint: start.lastID,
+      liveLatency: graph.stages[stage].writesViews ? progress.latency.live : nil)
     return Runnable(name: name) { try worker.run() }
   }
 

@@ -8,6 +8,8 @@ import Topology
 /// Counts are of the job's whole life: what the checkpoint it went on from had counted, and what came since.
 package final class JobProgress: Sendable {
   package let stages: [StageProgress]
+  /// Since this attempt began.
+  package let latency = JobLatency()
   /// Wall-clock ms since 1970 at which the job began anew: since when it counts.
   package let countedSince: Int64
   /// By stage and subtask; a source's workers share one set.

@@ -28,6 +28,8 @@ final class SourceCoordinator: @unchecked Sendable {
   struct Ticket {
     let number: Int
     let work: Work
+    /// When it had arrived, in monotonic ns.
+    let arrivedAt: Int64
   }
 
   private let reader: any SourceReader
@@ -75,7 +77,8 @@ final class SourceCoordinator: @unchecked Sendable {
       guard let work = try nextWork() else { return nil }
       if case .end = work { hasEnded = true }
       defer { nextTicket += 1 }
-      return Ticket(number: nextTicket, work: work)
+      return Ticket(
+        number: nextTicket, work: work, arrivedAt: reader.arrivedAt ?? Clock.monotonicNanoseconds())
     }
   }
 

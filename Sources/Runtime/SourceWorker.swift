@@ -18,14 +18,17 @@ final class SourceWorker {
   private let name: String
   private let checkpoints: CheckpointDriver
   private let participant: Int
+  private let latency: JobLatency
   private let onError: (DecodeFailure, RecordChunk) throws -> Bool
 
   /// `onError` decides on a record that does not decode: whether it becomes a dead letter; it throws to fail the job.
   init(
     coordinator: SourceCoordinator, builder: SourceBatchBuilder, chain: OperatorChain, edges: [EdgeWriter],
     deadLetters: DeadLetterReporter, counters: [NodeCounters], progress: StageProgress, name: String,
-    checkpoints: CheckpointDriver, participant: Int, onError: @escaping (DecodeFailure, RecordChunk) throws -> Bool
+    checkpoints: CheckpointDriver, participant: Int, latency: JobLatency,
+    onError: @escaping (DecodeFailure, RecordChunk) throws -> Bool
   ) {
+    self.latency = latency
     self.coordinator = coordinator
     self.builder = builder
     self.chain = chain
@@ -43,10 +46,10 @@ final class SourceWorker {
     while let ticket = try coordinator.take() {
       switch ticket.work {
       case .chunk(let chunk, let prologue):
-        try work(on: chunk, try builder.build(chunk, prologue: prologue), ticket.number)
+        try work(on: chunk, try builder.build(chunk, prologue: prologue), ticket)
       case .undecodable(let chunk, let failure):
         let none = SourceBatchBuilder.Result(batches: [], failures: [failure], rowCount: 0, chunk: chunk)
-        try work(on: chunk, none, ticket.number)
+        try work(on: chunk, none, ticket)
       case .endOfPartition(let partition):
         let (_, watermark) = try coordinator.stamp(ticket.number) {
           $0.end(partition: partition.index, now: Clock.wallMilliseconds())
@@ -73,18 +76,22 @@ final class SourceWorker {
     }
   }
 
-  private func work(on chunk: RecordChunk, _ result: SourceBatchBuilder.Result, _ ticket: Int) throws {
+  private func work(
+    on chunk: RecordChunk, _ result: SourceBatchBuilder.Result, _ ticket: SourceCoordinator.Ticket
+  ) throws {
     coordinator.account(records: result.rowCount + result.failures.count, bytes: chunk.count)
-    let (stamped, watermark) = try coordinator.stamp(ticket) { SourceWorker.stamp(result.batches, chunk, &$0) }
+    let (stamped, watermark) = try coordinator.stamp(ticket.number) {
+      SourceWorker.stamp(result.batches, chunk, &$0)
+    }
     let own = chain.nodes[0].counters
     own.rowsIn.add(result.failures.count, ordering: .relaxed)
     own.failed.add(result.failures.count, ordering: .relaxed)
     own.bytes.add(chunk.count, ordering: .relaxed)
-    for edge in edges { edge.setTurn(ticket) }
+    for edge in edges { edge.setTurn(ticket.number) }
     for batch in stamped { try chain.process(batch, input: 0) }
     let reported = try result.failures.filter { try onError($0, result.chunk) }
     if !reported.isEmpty { try deadLetters.report(reported, result.chunk) }
-    try send(ticket, watermark)
+    try send(ticket.number, watermark, arrivedAt: ticket.arrivedAt)
   }
 
   private static func stamp(
@@ -104,12 +111,15 @@ final class SourceWorker {
   /// Sends in the ticket's turn, and returns what all tickets up to this one have counted.
   @discardableResult
   private func send(
-    _ ticket: Int, _ watermark: EventTime, then mark: StreamElement? = nil
+    _ ticket: Int, _ watermark: EventTime, then mark: StreamElement? = nil, arrivedAt: Int64? = nil
   ) throws -> [CheckpointManifest.NodeCount] {
     var counts: [CheckpointManifest.NodeCount] = []
     try coordinator.send(ticket, watermark: watermark) { (risen) throws(Interruption) in
+      if case .barrier(let barrier)? = mark { latency.seal(barrier.id, source: participant) }
+      let arrival = arrivedAt.flatMap { latency.mark(source: participant, arrivedAt: $0) }
       for edge in edges {
         try edge.flush()
+        if let arrival { try edge.pass(arrival) }
         if let risen { try edge.broadcastNow(.watermark(Watermark(risen))) }
         if let mark { try edge.broadcastNow(mark) }
       }
@@ -128,7 +138,7 @@ extension StreamElement {
   fileprivate var isForDeadLetters: Bool {
     switch self {
     case .barrier, .endOfInput: true
-    case .batch, .watermark, .idle: false
+    case .batch, .watermark, .idle, .latency: false
     }
   }
 }

@@ -19,12 +19,15 @@ final class Subtask {
   private var lastCheckpoint: Int64
   private let checkpoints: CheckpointDriver
   private let participant: Int
+  /// Where a mark's age is noted: in stages that write views.
+  private let liveLatency: LatencyHistogram?
 
   /// `lastCheckpoint`: the highest checkpoint number used so far.
   init(
     inbox: Inbox, chain: OperatorChain, inputs: [Int], edges: [EdgeWriter], progress: StageProgress,
-    checkpoints: CheckpointDriver, participant: Int, lastCheckpoint: Int64
+    checkpoints: CheckpointDriver, participant: Int, lastCheckpoint: Int64, liveLatency: LatencyHistogram? = nil
   ) {
+    self.liveLatency = liveLatency
     self.checkpoints = checkpoints
     self.participant = participant
     self.lastCheckpoint = lastCheckpoint
@@ -73,6 +76,9 @@ final class Subtask {
     case .idle:
       try advance(coalescer.markIdle(channel))
       if coalescer.areAllIdle { for edge in edges { try edge.broadcast(.idle) } }
+    case .latency(let mark):
+      liveLatency?.observe(nanoseconds: Clock.monotonicNanoseconds() - mark.arrivedAt)
+      for edge in edges { try edge.pass(mark) }
     case .barrier(let barrier): try act(alignment.receiveBarrier(barrier.id, channel: channel))
     case .endOfInput:
       openChannels -= 1

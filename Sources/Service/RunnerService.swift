@@ -41,8 +41,8 @@ package final class RunnerService: Sendable {
     }
   }
 
-  /// Most connections at a time; more wait in the system's queue.
-  static let maxConnections = 16_384
+  /// Most clients at a time, where the system lets the process have so many open files; more wait in the system's queue.
+  static let maxClients = 16_384
 
   private let settings: Settings
   private let logger: Logger
@@ -71,7 +71,7 @@ package final class RunnerService: Sendable {
       responder: responder, server: try server(),
       configuration: ApplicationConfiguration(
         address: .hostname(settings.host, port: settings.port), serverName: "weir", backlog: 1024,
-        availableConnectionsDelegate: MaximumAvailableConnections(RunnerService.maxConnections, logger: logger)),
+        availableConnectionsDelegate: MaximumAvailableConnections(clientCount(), logger: logger)),
       onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) }, logger: logger)
     defer { api.shutDown() }
     // Ended in the reverse order, one after another: the server waits for its clients, whose streams the bell ends.
@@ -81,6 +81,18 @@ package final class RunnerService: Sendable {
         logger: logger))
     self.group.withLock { $0 = group }
     try await group.run()
+  }
+
+  /// How many clients there may be at a time; says so where the system does not allow as many as it would serve.
+  private func clientCount() -> Int {
+    let limit = OpenFiles.raise()
+    let count = OpenFiles.clients(ofLimit: limit, wanted: RunnerService.maxClients)
+    if count < RunnerService.maxClients {
+      logger.warning(
+        "the system's limit of open files bounds the clients at a time: others wait to be let in — raise it (ulimit -n)",
+        metadata: ["open_files": .stringConvertible(limit), "clients": .stringConvertible(count)])
+    }
+    return count
   }
 
   private func server() throws -> HTTPServerBuilder {

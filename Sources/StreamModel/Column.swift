@@ -57,18 +57,11 @@ package final class Column: @unchecked Sendable {
   package static func absent(_ type: DataType, count: Int) -> Column { Column(absent: type, count: count) }
 
   private static let zeroRows = 1 << 16
-  private static let zeros: Memory = {
-    let memory = Memory(capacityBytes: zeroRows * 16)
-    memory.base.initializeMemory(as: UInt8.self, repeating: 0, count: zeroRows * 16)
-    return memory
-  }()
+  private static let zeros = Memory(zeroedBytes: zeroRows * 16)
 
   private init(absent type: DataType, count: Int) {
     var zeros = Column.zeros
-    if count > Column.zeroRows {
-      zeros = Memory(capacityBytes: count * 16)
-      zeros.base.initializeMemory(as: UInt8.self, repeating: 0, count: count * 16)
-    }
+    if count > Column.zeroRows { zeros = Memory(zeroedBytes: count * 16) }
     self.type = type
     self.count = count
     isAbsent = true

@@ -28,6 +28,19 @@ package struct CheckpointBarrier: Hashable, Sendable {
   package init(id: Int64) { self.id = id }
 }
 
+/// A mark behind the rows of a chunk that says when they had arrived: whoever gets it has worked on them.
+package struct LatencyMark: Hashable, Sendable {
+  /// Counts a source's marks; decides which subtask of a stage gets it.
+  package let number: Int
+  /// Monotonic ns.
+  package let arrivedAt: Int64
+
+  package init(number: Int, arrivedAt: Int64) {
+    self.number = number
+    self.arrivedAt = arrivedAt
+  }
+}
+
 /// What travels on an edge, in order.
 package enum StreamElement: Sendable {
   case batch(RecordBatch)
@@ -35,6 +48,8 @@ package enum StreamElement: Sendable {
   case barrier(CheckpointBarrier)
   /// No input of this edge is active: its watermark no longer holds the consumer back, until the next element.
   case idle
+  /// Not for the results: for measuring. Goes to one subtask of each stage.
+  case latency(LatencyMark)
   /// Nothing follows. Comes after the maximum watermark.
   case endOfInput
 }

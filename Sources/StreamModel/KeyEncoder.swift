@@ -8,7 +8,8 @@
 /// plus one as a LEB128 number (0 = null) and its bytes. `-0.0` is written as `0.0` and every NaN alike. The encoding is
 /// part of the state's layout: changing it breaks snapshots.
 ///
-/// Works a column at a time: measures all rows, lays them end to end, writes each column at its rows' cursors.
+/// Works a column at a time: measures all rows, lays them end to end, writes each column at its rows' cursors. Keys made of
+/// texts alone, which most are, are written row by row.
 /// Holds scratch space for one batch at a time; one owner.
 package final class KeyEncoder {
   private let keyColumns: [Int]
@@ -49,13 +50,13 @@ package final class KeyEncoder {
     count = batch.count
     reserveRows(count)
     let columns = keyColumns.map { batch.columns[$0] }
-    let cursors = measure(columns)
-    let base = bytesStorage.base
     if columns.allSatisfy({ $0.type.layout == .view }) {
-      writeTexts(columns, base)
+      writeTexts(columns)
     } else {
-      for column in columns { KeyEncoder.write(column, cursors, base) }
+      let cursors = measure(columns)
+      for column in columns { KeyEncoder.write(column, cursors, bytesStorage.base) }
     }
+    let base = bytesStorage.base
     let hashes = hashStorage.base.assumingMemoryBound(to: UInt64.self)
     if let known = batch.keyHashes, known.columns == keyColumns {
       memcpy(hashes, known.hashes.int64s, count * 8)
@@ -153,14 +154,22 @@ package final class KeyEncoder {
     }
   }
 
-  /// Writes keys made of texts row by row, so that each copy may spill over what follows it.
-  private func writeTexts(_ columns: [Column], _ base: UnsafeMutableRawPointer) {
+  /// Writes keys made of texts row by row, so that each copy may spill over what follows it, and sets `offsets`.
+  private func writeTexts(_ columns: [Column]) {
+    var room = count &* columns.count &* KeyEncoder.longestPrefixBytes
+    for column in columns {
+      let views = column.views
+      for row in 0..<count { room &+= Int(views[row] & 0xFFFF_FFFF) }
+    }
+    if room > bytesStorage.capacityBytes { bytesStorage = Memory(capacityBytes: room * 2) }
     let count = count
-    let offsets = offsets
+    let base = bytesStorage.base
+    let offsets = offsetStorage.base.assumingMemoryBound(to: Int.self)
     let texts = columns.map { TextCells(views: $0.views, bytes: $0.bytes.unsafelyUnwrapped, validity: $0.validity) }
     texts.withUnsafeBufferPointer { texts in
+      var target = base
       for row in 0..<count {
-        var target = base + offsets[row]
+        offsets[row] = target - base
         for cells in texts {
           if let validity = cells.validity, validity[row >> 3] & (1 << UInt8(row & 7)) == 0 {
             target.storeBytes(of: 0, as: UInt8.self)
@@ -174,10 +183,14 @@ package final class KeyEncoder {
           target += length
         }
       }
+      offsets[count] = target - base
     }
     // The pointers are the columns'.
     withExtendedLifetime(columns) {}
   }
+
+  /// Of a text, whose length has 32 bits.
+  private static let longestPrefixBytes = 5
 
   private struct TextCells {
     let views: UnsafePointer<UInt64>
@@ -221,7 +234,7 @@ package final class KeyEncoder {
   }
 
   /// Copies `length` bytes; without a call for the short texts that keys are made of.
-  @inline(__always) private static func copy(
+  @inline(__always) static func copy(
     _ from: UnsafePointer<UInt8>, to target: UnsafeMutableRawPointer, _ length: Int
   ) {
     let source = UnsafeRawPointer(from)
@@ -239,114 +252,6 @@ package final class KeyEncoder {
       target.storeBytes(of: tail, toByteOffset: length &- 4, as: UInt32.self)
     } else {
       for index in 0..<length { target.storeBytes(of: from[index], toByteOffset: index, as: UInt8.self) }
-    }
-  }
-
-  /// Decodes the next column of `count` encoded keys, a cursor each, and moves the cursors behind it.
-  package static func decode(
-    _ cursors: UnsafeMutablePointer<UnsafeRawPointer>, count: Int, into builder: ColumnBuilder
-  ) {
-    var hasNulls = false
-    for row in 0..<count where cursors[row].load(as: UInt8.self) == 0 { hasNulls = true }
-    if hasNulls { return decodeOneByOne(cursors, count, into: builder) }
-    switch builder.type.layout {
-    case .view: decodeTexts(cursors, count, into: builder)
-    case .bool8: decodeFixed(cursors, count, builder.extend(by: count), UInt8.self)
-    case .int64, .float64: decodeFixed(cursors, count, builder.extend(by: count), Int64.self)
-    case .int128: decodeFixed(cursors, count, builder.extend(by: count), Int128.self)
-    }
-  }
-
-  @inline(__always) private static func decodeFixed<Element: FixedWidthInteger & BitwiseCopyable>(
-    _ cursors: UnsafeMutablePointer<UnsafeRawPointer>, _ count: Int, _ target: UnsafeMutableRawPointer, _: Element.Type
-  ) {
-    let values = target.assumingMemoryBound(to: Element.self)
-    for row in 0..<count {
-      values[row] = Element(littleEndian: cursors[row].loadUnaligned(fromByteOffset: 1, as: Element.self))
-      cursors[row] += 1 + MemoryLayout<Element>.size
-    }
-  }
-
-  private static func decodeTexts(
-    _ cursors: UnsafeMutablePointer<UnsafeRawPointer>, _ count: Int, into builder: ColumnBuilder
-  ) {
-    var total = 0
-    for row in 0..<count {
-      var cursor = cursors[row]
-      total &+= readLength(&cursor)
-    }
-    let target = builder.extend(by: count, textBytes: total)
-    var end = 0
-    for row in 0..<count {
-      let length = readLength(&cursors[row])
-      copy(cursors[row].assumingMemoryBound(to: UInt8.self), to: target.text + end, length)
-      target.views[row] = packView(start: target.start &+ end, length: length)
-      cursors[row] += length
-      end &+= length
-    }
-  }
-
-  /// Reads the prefix of a text that is not null: how many bytes it has.
-  @inline(__always) private static func readLength(_ cursor: inout UnsafeRawPointer) -> Int {
-    var length: UInt = 0
-    var shift: UInt = 0
-    while true {
-      let byte = cursor.load(as: UInt8.self)
-      cursor += 1
-      length |= UInt(byte & 0x7F) << shift
-      if byte & 0x80 == 0 { return Int(length) &- 1 }
-      shift += 7
-    }
-  }
-
-  private static func decodeOneByOne(
-    _ cursors: UnsafeMutablePointer<UnsafeRawPointer>, _ count: Int, into builder: ColumnBuilder
-  ) {
-    for row in 0..<count {
-      if cursors[row].load(as: UInt8.self) == 0 {
-        builder.appendNull()
-        cursors[row] += 1
-      } else {
-        decode(cursors + row, count: 1, into: builder)
-      }
-    }
-  }
-
-  /// Decodes an encoded key back into values of `types`, appending one row to `builders`.
-  package static func decode(_ key: UnsafeRawBufferPointer, into builders: [ColumnBuilder]) {
-    var cursor = 0
-    for builder in builders {
-      if builder.type.layout == .view {
-        var length: UInt = 0
-        var shift: UInt = 0
-        while true {
-          let byte = key[cursor]
-          cursor += 1
-          length |= UInt(byte & 0x7F) << shift
-          shift += 7
-          if byte & 0x80 == 0 { break }
-        }
-        if length == 0 { builder.appendNull(); continue }
-        let text = UnsafeRawBufferPointer(rebasing: key[cursor..<cursor + Int(length) - 1])
-        builder.append(bytes: text.assumingMemoryBound(to: UInt8.self))
-        cursor += Int(length) - 1
-        continue
-      }
-      let present = key[cursor] == 1
-      cursor += 1
-      if !present { builder.appendNull(); continue }
-      switch builder.type.layout {
-      case .bool8: builder.append(boolean: key[cursor] != 0)
-      case .int64: builder.append(int64: Int64(littleEndian: key.loadUnaligned(fromByteOffset: cursor, as: Int64.self)))
-      case .float64:
-        builder.append(
-          double: Double(
-            bitPattern: UInt64(littleEndian: key.loadUnaligned(fromByteOffset: cursor, as: UInt64.self))))
-      default:
-        builder.append(
-          unscaled: Int128(littleEndian: key.loadUnaligned(fromByteOffset: cursor, as: Int128.self)))
-      }
-      cursor += builder.type.layout.strideBytes
     }
   }
 

@@ -22,6 +22,15 @@ package final class Memory: @unchecked Sendable {
     base = pointer
   }
 
+  /// Allocates `zeroedBytes` bytes that are all 0. What is only read of a large area takes no memory.
+  package init(zeroedBytes: Int) {
+    capacityBytes = max(zeroedBytes, 16)
+    guard let pointer = calloc(1, capacityBytes + Memory.slackBytes) else {
+      fatalError("out of memory: \(zeroedBytes) bytes")
+    }
+    base = pointer
+  }
+
   deinit { free(base) }
 }
 

@@ -15,15 +15,16 @@ package struct RecordBatch: Sendable {
   package let origin: RecordOrigin?
   /// Hashes of the columns by which the batch was exchanged, so that the receiver need not hash again.
   package let keyHashes: KeyHashes?
-  /// Set where each row stands for several that were aggregated before the exchange; only the aggregate whose they are takes
-  /// such a batch.
+  /// Set where each row stands for several that were aggregated before the exchange. Such a batch has no columns, and only the
+  /// aggregate whose rows they are takes it.
   package let partials: PartialAggregates?
 
   package init(
     schema: Schema, columns: [Column], count: Int, eventTimes: Column, stamps: Column? = nil,
     origin: RecordOrigin? = nil, keyHashes: KeyHashes? = nil, partials: PartialAggregates? = nil
   ) {
-    assert(columns.count == schema.count && columns.allSatisfy { $0.count == count } && eventTimes.count == count)
+    assert(columns.count == schema.count || partials != nil && columns.isEmpty)
+    assert(columns.allSatisfy { $0.count == count } && eventTimes.count == count)
     self.schema = schema
     self.columns = columns
     self.count = count
@@ -69,19 +70,12 @@ package struct RecordBatch: Sendable {
       keyHashes: keyHashes)
   }
 
-  /// The same rows, each standing for those of `partials`.
-  package func with(_ partials: PartialAggregates) -> RecordBatch {
-    RecordBatch(
-      schema: schema, columns: columns, count: count, eventTimes: eventTimes, stamps: stamps, origin: origin,
-      keyHashes: keyHashes, partials: partials)
-  }
-
   /// Row `row` as single values. For edges and tests.
   package func values(at row: Int) -> [Value] { columns.map { $0.value(at: row) } }
 
   /// Roughly what the batch keeps in memory, for bounds.
   package var sizeBytes: Int {
-    var size = count * (16 + (partials?.strideBytes ?? 0)) + (origin?.sizeBytes ?? 0)
+    var size = count * (16 + (partials?.strideBytes ?? 0)) + (partials?.keys.sizeBytes ?? 0) + (origin?.sizeBytes ?? 0)
     for column in columns where !column.isAbsent {
       size += column.count * (column.type.layout == .view ? 24 : column.type.layout.strideBytes)
     }

@@ -23,6 +23,12 @@ package struct ViewScope: Sendable {
   }
 }
 
+/// See `ViewAccess.sight`.
+package struct ViewSight: Hashable, Sendable {
+  let account: String?
+  let isMasked: Bool
+}
+
 /// Rows of a view, and how to go on behind them.
 package struct ViewPage: Sendable {
   package let rows: RecordBatch
@@ -60,7 +66,8 @@ package struct ViewAccess: Sendable {
   private let accountBytes: [UInt8]?
 
   package var view: ViewDefinition { store.view }
-  package var version: Int { store.version }
+  /// What of a view its readers see: of two with the same one each sees what the other does.
+  package var sight: ViewSight { ViewSight(account: scope.account, isMasked: scope.token != nil) }
 
   /// Refuses a reader of one account where rows do not say whose they are.
   package init(_ set: ViewSet, _ store: ViewStore, _ scope: ViewScope) throws(ViewError) {
@@ -181,6 +188,22 @@ package struct ViewAccess: Sendable {
 
   private func log(_ isolation: ViewIsolation) -> ViewChangeLog {
     isolation == .live ? store.liveLog : store.committedLog
+  }
+
+  /// From now on, until the following is let go of, `wake` is called when something has come that this reader may see and whose key
+  /// begins with `prefix`. It must not block.
+  package func follow(
+    prefix: [String], _ isolation: ViewIsolation, wake: @escaping @Sendable () -> Void
+  ) throws(ViewError) -> ViewFollowing {
+    let followers = isolation == .live ? store.liveFollowers : store.committedFollowers
+    return ViewFollowing(followers, followers.add(try interest(in: prefix), wake: wake))
+  }
+
+  private func interest(in texts: [String]) throws(ViewError) -> ViewInterest {
+    let asked = try ViewKey.bytes(of: texts, view)
+    guard let prefix = range(asked) else { return .nothing }
+    if let accountBytes, view.key.first != view.account { return .account(accountBytes) }
+    return prefix.isEmpty ? .everything : .prefix(prefix, columns: max(1, texts.count))
   }
 
   /// Up to `limit` changes that follow `position`; nil where that place is not known (any more): the reader reads the rows anew.

@@ -7,6 +7,8 @@ package final class ViewStore: Sendable {
   package let view: ViewDefinition
   let liveLog = ViewChangeLog()
   let committedLog = ViewChangeLog()
+  let liveFollowers: ViewFollowers
+  let committedFollowers: ViewFollowers
 
   private struct Shared {
     var segments: [ViewSegment] = []
@@ -16,15 +18,12 @@ package final class ViewStore: Sendable {
   }
 
   private let shared = Guarded(Shared())
-  private let liveCount = Atomic<Int>(0)
-  private let committedCount = Atomic<Int>(0)
   private let rowCount = Atomic<Int>(0)
 
-  init(_ view: ViewDefinition) { self.view = view }
-
-  /// A number that rises with each change, live or committed: whoever follows the view looks whether it has.
-  package var version: Int {
-    liveCount.load(ordering: .acquiring) &+ committedCount.load(ordering: .acquiring)
+  init(_ view: ViewDefinition) {
+    self.view = view
+    liveFollowers = ViewFollowers(liveLog, view)
+    committedFollowers = ViewFollowers(committedLog, view)
   }
 
   /// Rows written to it by this process.
@@ -42,7 +41,6 @@ package final class ViewStore: Sendable {
     }
     liveLog.begin(at: ViewPosition(epoch: epoch, number: 0))
     if committedLog.head != committedBase { committedLog.begin(at: committedBase) }
-    liveCount.add(1, ordering: .releasing)
   }
 
   /// What one more subtask writes into.
@@ -58,7 +56,6 @@ package final class ViewStore: Sendable {
   func noteLive(_ run: SortedRun) {
     liveLog.append(run, epoch: shared.withLock { $0.liveEpoch })
     rowCount.add(run.count, ordering: .relaxed)
-    liveCount.add(1, ordering: .releasing)
   }
 
   /// Checkpoint `id` is committed, and readers find its rows in the state.
@@ -66,13 +63,13 @@ package final class ViewStore: Sendable {
     let runs = segments.flatMap { $0.take(upTo: id) }
     for run in runs { committedLog.append(run, epoch: id) }
     committedLog.end(epoch: id)
-    committedCount.add(1, ordering: .releasing)
   }
 
   /// The run has ended: what no checkpoint has is void.
   func end() {
     shared.withLock { $0.segments = [] }
-    liveCount.add(1, ordering: .releasing)
+    liveFollowers.wakeAll()
+    committedFollowers.wakeAll()
   }
 
   private var segments: [ViewSegment] { shared.withLock { $0.segments } }

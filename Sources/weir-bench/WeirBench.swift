@@ -3,12 +3,14 @@ import Glibc
 
 /// The measuring stick of `scripts/bench`: `weir-bench limit FILE WALKERS` walks a file of usage records with plain simdjson
 /// in WALKERS threads, each the whole file, and prints `{"rowsPerSecond": …}`, their speeds added up; `weir-bench consume
-/// BOOTSTRAP TOPIC` reads a topic to its end with librdkafka alone, and prints that and `rows`.
+/// BOOTSTRAP TOPIC` reads a topic to its end with librdkafka alone, and prints that and `rows`; `weir-bench views PORT PATH READS SECONDS
+/// FOLLOWERS ACCOUNTS` reads a view of a runner (`ViewReads`), and prints milliseconds.
 @main
 enum WeirBench {
   static func main() async {
     let arguments = CommandLine.arguments
     if arguments.count == 4, arguments[1] == "consume" { return consume(arguments[2], arguments[3]) }
+    if arguments.count == 8, arguments[1] == "views" { return readViews(arguments) }
     guard arguments.count == 4, arguments[1] == "limit", let walkers = Int(arguments[3]), walkers > 0,
       let file = LoadedFile(path: arguments[2])
     else {
@@ -21,6 +23,24 @@ enum WeirBench {
       return sum
     }
     print("{\"rowsPerSecond\": \(speeds)}")
+  }
+
+  private static func readViews(_ arguments: [String]) {
+    let numbers = [2, 4, 5, 6, 7].compactMap { Int(arguments[$0]) }
+    guard numbers.count == 5, let port = UInt16(exactly: numbers[0]), numbers[1] > 0, numbers[4] > 0 else {
+      fail("usage: weir-bench views PORT PATH READS-A-SECOND SECONDS FOLLOWERS ACCOUNTS")
+    }
+    let reads = ViewReads(
+      port: port, view: arguments[3], readsPerSecond: numbers[1], seconds: numbers[2], followers: numbers[3],
+      accounts: numbers[4])
+    guard let outcome = reads.run() else { fail("\(arguments[3]): a follower was refused") }
+    let (answers, wakings) = (outcome.reads, outcome.wakings)
+    print(
+      """
+      {"reads": \(answers.count), "failed": \(outcome.failed), "followers": \(outcome.followersAtEnd), \
+      "p50": \(ViewReads.quantile(0.5, of: answers)), "p99": \(ViewReads.quantile(0.99, of: answers)), \
+      "wakingP50": \(ViewReads.quantile(0.5, of: wakings)), "wakingP99": \(ViewReads.quantile(0.99, of: wakings))}
+      """)
   }
 
   private static func consume(_ bootstrap: String, _ topic: String) {

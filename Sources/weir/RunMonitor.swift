@@ -1,5 +1,6 @@
 import Glibc
 import Runtime
+import StreamModel
 import Synchronization
 
 /// Runs a job beside a loop that watches for signals and draws the progress line.
@@ -18,16 +19,17 @@ struct RunMonitor {
 /// A thread that notices SIGINT and SIGTERM, and draws the progress line meanwhile.
 ///
 /// The first signal asks the job to stop cleanly; the second ends the process at once.
-/// Invariant for `Sendable`: `thread` is set by `start` and read by `end`, both on the caller's side; the rest is constant or
-/// atomic.
+/// Invariant for `Sendable`: `thread` is set by `start` and read by `end`, both on the caller's side, `hasEnded` is touched only
+/// under `ending`; the rest is constant.
 final class SignalWatch: @unchecked Sendable {
   /// How soon a signal is noticed, and how often the progress line is drawn, in ms.
-  private static let tickMilliseconds: Int32 = 20
+  private static let tickMilliseconds: Int64 = 20
   private static let ticksPerLine = 10
 
   private let job: JobSupervisor
   private let progress: ProgressLine?
-  private let hasEnded = Atomic<Bool>(false)
+  private let ending = Monitor()
+  private var hasEnded = false
   private var thread = pthread_t()
 
   init(job: JobSupervisor, progress: ProgressLine?) {
@@ -46,7 +48,10 @@ final class SignalWatch: @unchecked Sendable {
 
   /// Ends the thread and takes the progress line away.
   func end() {
-    hasEnded.store(true, ordering: .relaxed)
+    ending.locked {
+      hasEnded = true
+      ending.signalAll()
+    }
     pthread_join(thread, nil)
     progress?.erase()
   }
@@ -54,7 +59,7 @@ final class SignalWatch: @unchecked Sendable {
   private func loop() {
     var isStopping = false
     var ticks = 0
-    while !hasEnded.load(ordering: .relaxed) {
+    while !restsUntilNextTick() {
       if Signals.count > 0 && !isStopping {
         isStopping = true
         StandardError.write("\nweir: stopping; once more to end at once\n")
@@ -62,7 +67,14 @@ final class SignalWatch: @unchecked Sendable {
       }
       if ticks % SignalWatch.ticksPerLine == 0 { progress?.draw() }
       ticks += 1
-      poll(nil, 0, SignalWatch.tickMilliseconds)
+    }
+  }
+
+  /// Waits for a tick, or for the end; whether that has come.
+  private func restsUntilNextTick() -> Bool {
+    ending.locked {
+      if !hasEnded { ending.wait(milliseconds: SignalWatch.tickMilliseconds) }
+      return hasEnded
     }
   }
 }

@@ -38,6 +38,12 @@ import Testing
     #expect(output.contains("rating                           / hourly windows"), "\(output)")
   }
 
+  @Test func theViewsBenchmarkRuns_andNoReadFailsNorFollowerIsLetGo() throws {
+    let (status, output) = try ScriptTests.run("scripts/bench", ["--views", "--smoke"])
+    #expect(status == 0, "\(output)")
+    #expect(output.contains("arrival to live view") && output.contains("100 idle followers"), "\(output)")
+  }
+
   @Test func theLargeBenchmarkRuns_andCountsEveryRecord() throws {
     let (status, output) = try ScriptTests.run("scripts/bench", ["--large", "--smoke"])
     #expect(status == 0, "\(output)")

@@ -85,6 +85,49 @@ import Testing
     }
   }
 
+  @Test(arguments: [0, 1, 3, 12])
+  func shortNumbers_areReadDigitForDigit(scale: Int) {
+    let schema = Schema([Field("v", .decimal(precision: 18, scale: scale)), Field("n", .int64)])
+    let decoder = JSONDecoder(schema: schema, materialize: [0, 1])
+    var random = TestRandom()
+    let lines = (0..<4000).map { _ in
+      let digits = (0...random.below(10)).map { _ in
+        random.pick(["0", "0", "1", "5", "9", "8", "3", ".", "7", "e", "-"])
+      }
+      let text = digits.joined()
+      return #"{"v":\#(text),"n":\#(random.chance(2) ? text : String(random.below(1_000_000_000)))}"#
+    }
+    let bytes = Array(lines.joined(separator: "\n").utf8)
+    let decoded = decoder.decode(chunk(bytes), prologue: []).outcomes
+    #expect(decoded == JSONReference(schema: schema).outcomes(bytes), "seed \(random.seed)")
+    #expect(decoded.contains { if case .row = $0 { true } else { false } })
+  }
+
+  @Test func wideRecords_thatLackFieldsNowAndThen_areReadAsTheyAre() {
+    let schema = Schema((0..<150).map { Field("field \($0)", .int64, nullable: $0 != 70) })
+    var random = TestRandom()
+    let decoder = JSONDecoder(schema: schema, materialize: Array(stride(from: 0, to: 150, by: 3)) + [64, 127, 128])
+    var left = Set<Int>()
+    var lines: [String] = []
+    for _ in 0..<600 {
+      if random.chance(4) { left = Set((0..<random.below(100)).map { _ in random.below(150) }) }
+      if !random.chance(30) { left.remove(70) }
+      var names = (0..<150).filter { !left.contains($0) }
+      if random.chance(10) { names.append(random.below(150)) }
+      if random.chance(20) { names.shuffle(using: &random) }
+      lines.append(
+        "{"
+          + names.map { #""field \#($0)":\#(random.chance(9) ? "null" : "\(random.below(50))")"# }.joined(
+            separator: ",") + "}")
+    }
+    let bytes = Array(lines.joined(separator: "\n").utf8)
+    let all = JSONDecoder(schema: schema, materialize: Array(0..<150)).decode(chunk(bytes), prologue: []).outcomes
+    #expect(all == JSONReference(schema: schema).outcomes(bytes), "seed \(random.seed)")
+    let some = decoder.decode(chunk(bytes), prologue: [])
+    let good = all.filter { if case .row = $0 { true } else { false } }.count
+    #expect(some.rows.count == good && some.failures.count == all.count - good && good > 300 && good < all.count)
+  }
+
   @Test func wherever_chunksAreCut_theRowsAreTheSame() {
     var random = TestRandom()
     let decoder = JSONDecoder(schema: Self.schema, materialize: Array(0..<Self.schema.count))

@@ -8,7 +8,6 @@ import Testing
 private final class CombinedAggregate: StreamOperator {
   private let combiner: PartialAggregator
   private let keys: KeyEncoder
-  private let keyColumns: Set<Int>
   private let aggregate: any StreamOperator
   private let log: CombinerLog
 
@@ -16,7 +15,6 @@ private final class CombinedAggregate: StreamOperator {
     self.combiner = combiner
     self.log = log
     keys = KeyEncoder(keyColumns: spec.key)
-    keyColumns = Set(spec.key)
     aggregate = AggregateOperator.make(spec)
   }
 
@@ -28,7 +26,7 @@ private final class CombinedAggregate: StreamOperator {
     }
     let positions = [Int32](0..<Int32(groups.count))
     let combined = positions.withUnsafeBufferPointer {
-      combiner.batch(of: $0, groups, from: batch, key: keyColumns)
+      combiner.batch(of: $0, groups, from: batch, keys)
     }
     #expect(combined.rowCount == batch.count)
     log.rowsCombined += batch.count

@@ -91,7 +91,11 @@ extension ServiceTests {
     @Test func metrics_areInPrometheusFormat_eachFamilyOnce() async throws {
       try await TestRunner.with { runner in
         for name in ["one", "two"] { _ = try runner.submit(TestRunner.usage(name)) }
+        _ = try runner.submit(TestRunner.usage("live", rows: nil, rate: 2_000))
         for name in ["one", "two"] { try runner.wait(name, "done") }
+        try runner.wait("live", "running") {
+          (($0["checkpoint"] as? [String: Any])?["committed"] as? Int ?? 0) > 2
+        }
         let lines = try runner.request("GET", "/metrics").text.split(separator: "\n").map(String.init)
         let families = lines.filter { $0.hasPrefix("# TYPE") }
         #expect(Set(families).count == families.count && families.count > 15)
@@ -99,6 +103,15 @@ extension ServiceTests {
         for line in lines where !line.hasPrefix("#") { #expect(line.wholeMatch(of: sample) != nil, "\(line)") }
         #expect(lines.contains(#"weir_rows_in_total{topology="one",node="usage",kind="source"} 20000"#))
         #expect(lines.contains(#"weir_topology_state{topology="two",state="done"} 1"#))
+        // Something arrived and was seen, live and committed; and a histogram's last bucket is its count.
+        for family in ["weir_live_latency_seconds", "weir_commit_latency_seconds"] {
+          func value(_ sample: String) -> Int {
+            lines.first { $0.hasPrefix(sample) }?.split(separator: " ").last.flatMap { Int($0) } ?? -1
+          }
+          let count = value("\(family)_count{topology=\"live\"}")
+          let last = value("\(family)_bucket{topology=\"live\",le=\"+Inf\"}")
+          #expect(count > 0 && count == last, "\(family)")
+        }
       }
     }
 

@@ -13,7 +13,7 @@ extension API {
         answer: "Text", answerType: "text/plain", problems: [.unavailable], handle: ready),
       Endpoint(
         method: "GET", path: "/metrics", summary: "Counters and gauges as Prometheus reads them", roles: [.operator],
-        answer: "Text", answerType: "text/plain; version=0.0.4", handle: metrics),
+        answer: "Text", answerType: "text/plain; version=0.0.4", problems: [.unavailable], handle: metrics),
       Endpoint(
         method: "GET", path: "/v1/openapi.json", summary: "This document", roles: [], answer: "Document",
         handle: { _ in .json(OpenAPI.document(endpoints)) }),
@@ -25,7 +25,9 @@ extension API {
     return .bytes(Array("ready\n".utf8), type: "text/plain")
   }
 
-  private func metrics(_ request: APIRequest) -> APIAnswer {
-    .bytes(Array(MetricsText.render(runner, followers: bell.count).utf8), type: "text/plain; version=0.0.4")
+  private func metrics(_ request: APIRequest) async throws -> APIAnswer {
+    let followers = bell.count
+    let text = try await Blocking.run("metrics") { [runner] in MetricsText.render(runner, followers: followers) }
+    return .bytes(Array(text.utf8), type: "text/plain; version=0.0.4")
   }
 }

@@ -7,7 +7,6 @@ import Views
 /// Views: rows by key, scans, changes. What the reader may see is decided in `ViewAccess` alone.
 extension API {
   static let maxRows = 1000
-  static let maxChanges = 500
 
   var viewEndpoints: [Endpoint] {
     let isolation = Endpoint.Parameter(
@@ -148,9 +147,13 @@ extension API {
 
   private func changes(_ request: APIRequest) throws -> APIAnswer {
     do {
-      let (access, store) = try access(request)
+      let name = request.parameter("topology")
+      let (access, _) = try access(request)
+      let views = try runner.topology(name).views
       let isolation = try isolation(request)
       let prefix = request.all("prefix")
+      // Before the place where it begins: nothing falls between the two.
+      let following = try bell.follow(access, prefix: prefix, isolation)
       var start = access.head(isolation)
       if let id = request.lastEventID {
         guard let position = ViewPosition(id) else {
@@ -158,17 +161,17 @@ extension API {
         }
         start = position
       }
-      // Faults of the prefix are said before the stream begins.
-      _ = try access.changes(after: start, limit: 1, prefix: prefix, isolation)
-      let follow = try bell.follow(store)
-      let cursor = ChangeCursor(access: access, isolation: isolation, prefix: prefix, position: start)
+      let cursor = ChangeCursor(
+        access: access, isolation: isolation, prefix: prefix, place: following.place, position: start,
+        shared: sharedEvents)
       return .events(
         EventStream(
-          next: { [followers, identity = request.identity] in
-            if identity.hasExpired { return nil }
+          next: { [runner, bell, followers, identity = request.identity] in
+            // Where another version stands in the topology's place the client comes back, and follows that one.
+            guard !identity.hasExpired, !bell.isOver, (try? runner.topology(name))?.views === views else { return nil }
             return try await withTaskExecutorPreference(followers) { try await cursor.next() }
           },
-          bell: { follow }))
+          bell: { following.rings }))
     } catch let error as ViewError {
       throw Problem(error)
     }
@@ -207,55 +210,5 @@ enum Cursor {
       rest = rest.dropFirst(2)
     }
     return bytes
-  }
-}
-
-/// Where one client is in a view's changes. One owner at a time.
-actor ChangeCursor {
-  private let access: ViewAccess
-  private let isolation: ViewIsolation
-  private let prefix: [String]
-  private var position: ViewPosition
-  private var hasBegun = false
-  private var lastSent = Clock.monotonicNanoseconds()
-
-  init(access: ViewAccess, isolation: ViewIsolation, prefix: [String], position: ViewPosition) {
-    self.access = access
-    self.isolation = isolation
-    self.prefix = prefix
-    self.position = position
-  }
-
-  /// The events behind the last ones. Where there have been none for a while, where the client is: by that one that has gone is
-  /// found out, and one that comes back need not go through what was not for it.
-  func next() throws -> [UInt8] {
-    var text = try gather()
-    let now = Clock.monotonicNanoseconds()
-    if text.isEmpty, now - lastSent >= ChangeBell.keepAliveMilliseconds * 900_000 {
-      text = Array("id: \(position.text)\nevent: position\ndata: {}\n\n".utf8)
-    }
-    if !text.isEmpty { lastSent = now }
-    return text
-  }
-
-  private func gather() throws -> [UInt8] {
-    var text: [UInt8] = []
-    if !hasBegun {
-      hasBegun = true
-      text += Array("retry: 1000\nid: \(position.text)\nevent: open\ndata: {}\n\n".utf8)
-    }
-    while text.count < 1 << 20 {
-      guard let step = try access.changes(after: position, limit: API.maxChanges, prefix: prefix, isolation) else {
-        // The place is not known any more: the client reads the rows anew and goes on from here.
-        position = access.head(isolation)
-        text += Array("id: \(position.text)\nevent: reset\ndata: {}\n\n".utf8)
-        continue
-      }
-      text += RowText.events(step, access.view)
-      let isOver = step.position == position || step.position == access.head(isolation)
-      position = step.position
-      if isOver { break }
-    }
-    return text
   }
 }

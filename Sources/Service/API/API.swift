@@ -12,6 +12,7 @@ struct API: Sendable {
   /// Events are put together on threads of their own too: clients that follow much hold up each other and nobody else.
   static let followerThreads = 2
   let followers = DedicatedThreadExecutor(name: "followers", threadCount: API.followerThreads)
+  let sharedEvents = SharedEvents()
   let tokens: PersonalTokens
 
   /// Nothing is asked of it any more.

@@ -73,6 +73,14 @@ struct MetricsText {
       Double(progress.deadLetterCount))
     for stage in progress.stages { add(stage, own) }
     for lookup in progress.lookups { add(lookup.counters, own + [("step", lookup.step)]) }
+    add(
+      "weir_live_latency_seconds",
+      "From a record's arrival until live readers of views see what came of it, but for the time it waits in windows.",
+      own,
+      progress.latency.live.counts)
+    add(
+      "weir_commit_latency_seconds", "From a record's arrival until the checkpoint with it is committed.", own,
+      progress.latency.committed.counts)
     if let watermark = progress.watermark {
       add(
         "weir_watermark_seconds", .gauge, "The event time that all its stages have reached, in seconds since 1970.",
@@ -80,11 +88,37 @@ struct MetricsText {
       add(
         "weir_watermark_lag_seconds", .gauge, "How far that is behind the clock.", own, Double(now - watermark) / 1000)
     }
+    for lag in progress.lag() {
+      add(
+        "weir_source_lag_records", .gauge, "Records of a Kafka partition that wait to be read.",
+        own + [("source", lag.source), ("partition", lag.partition)], Double(lag.records))
+    }
     for store in topology.views.stores {
       add(
         "weir_view_rows_total", .counter, "Rows written to a view since the runner was started.",
         own + [("view", store.view.name)], Double(store.rowsWritten))
     }
+  }
+
+  private mutating func add(
+    _ name: String, _ help: String, _ labels: [(String, String)], _ counts: LatencyHistogram.Counts
+  ) {
+    add(
+      name, help, labels, bounds: LatencyHistogram.boundsSeconds, counts.buckets, sum: counts.sumSeconds)
+  }
+
+  /// `counts`: by bound, and beyond the last.
+  private mutating func add(
+    _ name: String, _ help: String, _ labels: [(String, String)], bounds: [Double], _ counts: [Int], sum: Double
+  ) {
+    var total = 0
+    for (place, count) in counts.enumerated() {
+      total += count
+      let bound = place < bounds.count ? "\(bounds[place])" : "+Inf"
+      add(name, .histogram, help, labels + [("le", bound)], Double(total), suffix: "_bucket")
+    }
+    add(name, .histogram, help, labels, sum, suffix: "_sum")
+    add(name, .histogram, help, labels, Double(total), suffix: "_count")
   }
 
   private mutating func add(_ node: NodeCounts, _ own: [(String, String)]) {
@@ -133,20 +167,10 @@ struct MetricsText {
     add(
       "weir_lookup_evictions_total", .counter, "Entries of a lookup's cache that went because it was full.", labels,
       Double(lookup.evictions.value))
-    add(lookup.latencies.map(\.value), lookup.latencyNanoseconds.value, labels)
-  }
-
-  /// `latencies`: requests by bound, and beyond the last.
-  private mutating func add(_ latencies: [Int], _ nanoseconds: Int, _ labels: [(String, String)]) {
-    let (name, help) = ("weir_lookup_request_seconds", "How long requests of a lookup took.")
-    let bounds = LookupCounters.latencyBoundsMilliseconds.map { "\(Double($0) / 1000)" } + ["+Inf"]
-    var total = 0
-    for (bound, count) in zip(bounds, latencies) {
-      total += count
-      add(name, .histogram, help, labels + [("le", bound)], Double(total), suffix: "_bucket")
-    }
-    add(name, .histogram, help, labels, Double(nanoseconds) / 1e9, suffix: "_sum")
-    add(name, .histogram, help, labels, Double(total), suffix: "_count")
+    add(
+      "weir_lookup_request_seconds", "How long requests of a lookup took.", labels,
+      bounds: LookupCounters.latencyBoundsMilliseconds.map { Double($0) / 1000 }, lookup.latencies.map(\.value),
+      sum: Double(lookup.latencyNanoseconds.value) / 1e9)
   }
 
   private mutating func add(_ outcomes: CheckpointOutcomes, _ own: [(String, String)], _ now: Int64) {

@@ -146,10 +146,10 @@ struct WebResponder: HTTPResponder {
       status: .ok,
       headers: [.contentType: "text/event-stream", .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
       body: ResponseBody { writer in
-        let bell = events.bell()
-        while let bytes = try await events.next() {
-          if !bytes.isEmpty { try await writer.write(ByteBuffer(bytes: bytes)) }
-          var rings = bell.makeAsyncIterator()
+        var rings = events.bell().makeAsyncIterator()
+        while let step = try await events.next() {
+          if !step.text.isEmpty { try await writer.write(ByteBuffer(bytes: step.text)) }
+          if step.hasMore { continue }
           guard await rings.next() != nil else { break }
         }
         try await writer.finish(nil)

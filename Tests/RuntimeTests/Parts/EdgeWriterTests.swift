@@ -48,22 +48,23 @@ import Testing
         inboxes: inboxes, channel: 0, distribution: .key([0]), columns: [0], columnCount: 2, isBuffered: false,
         combines: spec)
       try writer.write(rows((0..<90).map { (key: .string("k\($0 % 9)"), number: $0) }))
-      var keys: [Value] = []
+      var keys: [[UInt8]] = []
       var rowCount = 0
       for (target, inbox) in inboxes.enumerated() {
         for batch in try drain(inbox).batches {
-          #expect(batch.partials != nil)
+          let encoded = try #require(batch.partials?.keys)
           rowCount += batch.rowCount
-          let encoder = KeyEncoder(keyColumns: [0])
-          encoder.encode(batch)
           for row in 0..<batch.count {
-            keys.append(batch.values(at: row)[0])
-            let group = KeyGroup.of(hash: encoder.hashes[row])
+            let key = UnsafeRawBufferPointer(
+              start: encoded.bytes + encoded.offsets[row], count: encoded.offsets[row + 1] - encoded.offsets[row])
+            keys.append(Array(key))
+            #expect(encoded.hashes[row] == KeyEncoder.hash(key))
+            let group = KeyGroup.of(hash: encoded.hashes[row])
             #expect(KeyGroup.subtask(ofGroup: group, parallelism: parallelism) == target)
           }
         }
       }
-      #expect(rowCount == 90 && Set(keys).count == 9 && keys.count == 9)
+      #expect(rowCount == 90 && keys.count == 9 && Set(keys) == Set((0..<9).map { [3] + Array("k\($0)".utf8) }))
     }
   }
 

@@ -63,6 +63,8 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
   private var missing: Set<String> = []
   private var bytesPerRecord = 256
   private let lagging = KafkaLag()
+  /// When what is in `ready` was fetched, in monotonic ns.
+  package private(set) var arrivedAt: Int64?
 
   package init(_ spec: KafkaSourceSpec, source: String, job: String, format: Format) {
     self.spec = spec
@@ -170,6 +172,7 @@ package final class KafkaSourceReader: SourceReader, @unchecked Sendable {
     let count = min(max(targetBytes / max(bytesPerRecord, 16), 1), KafkaSourceReader.maxBatch)
     let messages = consumer.poll(count, milliseconds: KafkaSourceReader.pollMilliseconds)
     if messages.count == 0 { return }
+    arrivedAt = Clock.monotonicNanoseconds()
     chunker.begin(slotCount: slots.count)
     for index in 0..<messages.count { try take(messages[index]) }
     if chunker.recordCount > 0 { bytesPerRecord = max(16, chunker.byteCount / chunker.recordCount) }
