@@ -84,6 +84,22 @@ package struct CheckpointManifest: Equatable, Sendable {
     }
   }
 
+  /// State of a step, or of a view as `views.` and its name, that a start left behind because it was told to.
+  package struct DroppedState: Equatable, Sendable {
+    package let step: String
+    /// The checkpoint it lies in.
+    package let checkpoint: Int64
+    package let sizeBytes: Int
+    package let entryCount: Int
+
+    package init(step: String, checkpoint: Int64, sizeBytes: Int, entryCount: Int) {
+      self.step = step
+      self.checkpoint = checkpoint
+      self.sizeBytes = sizeBytes
+      self.entryCount = entryCount
+    }
+  }
+
   package let id: Int64
   package let topology: String
   /// Wall-clock ms since 1970.
@@ -102,6 +118,8 @@ package struct CheckpointManifest: Equatable, Sendable {
   package var durationMilliseconds: Int64 = 0
   /// Bytes of `files` that no earlier checkpoint had and that never change: what this one added.
   package var newBytes = 0
+  /// What the job's starts have left behind since it began anew, oldest first.
+  package var droppedStates: [DroppedState] = []
 
   package init(
     id: Int64, topology: String, createdAt: Int64, isComplete: Bool, sources: [Source], operators: [Operator],

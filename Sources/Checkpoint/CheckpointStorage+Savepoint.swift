@@ -61,6 +61,7 @@ extension CheckpointManifest {
       id: ownership?.number ?? id, topology: topology, createdAt: createdAt, isComplete: isComplete, sources: sources,
       operators: operators, parts: isOutputCommitted ? [] : parts, files: files, counters: counters)
     copy.identity = ownership?.identity ?? identity
+    copy.droppedStates = droppedStates
     return copy
   }
 }

@@ -6,7 +6,9 @@ import StreamModel
 /// The hash finds damage (a flipped bit, a torn write), not tampering.
 enum ManifestCodec {
   private static let magic = Array("WEIRCKPT".utf8)
-  private static let version: UInt8 = 3
+  private static let version: UInt8 = 4
+  /// The oldest version that is read: it had no list of dropped state.
+  private static let oldestVersion: UInt8 = 3
   private static let hashBytes = 8
 
   static func encode(_ manifest: CheckpointManifest) -> [UInt8] {
@@ -31,6 +33,8 @@ enum ManifestCodec {
     writer.write(manifest.durationMilliseconds)
     writer.write(Int64(manifest.newBytes))
     writer.write(manifest.identity)
+    writer.write(count: manifest.droppedStates.count)
+    for state in manifest.droppedStates { encode(state, &writer) }
     let content = magic + [version] + writer.bytes
     return content + hash(content[...])
   }
@@ -60,6 +64,13 @@ enum ManifestCodec {
     writer.write(Int64(state.entryCount))
   }
 
+  private static func encode(_ state: CheckpointManifest.DroppedState, _ writer: inout StateWriter) {
+    writer.write(state.step)
+    writer.write(state.checkpoint)
+    writer.write(Int64(state.sizeBytes))
+    writer.write(Int64(state.entryCount))
+  }
+
   private static func encode(_ part: CheckpointManifest.Part, _ writer: inout StateWriter) {
     writer.write(part.sink)
     writer.write(part.pendingPath)
@@ -74,7 +85,10 @@ enum ManifestCodec {
     }
     let content = bytes.dropLast(hashBytes)
     guard hash(content) == Array(bytes.suffix(hashBytes)) else { throw .malformed("its checksum is wrong") }
-    guard bytes[magic.count] == version else { throw .malformed("it has format \(bytes[magic.count]), not \(version)") }
+    let format = bytes[magic.count]
+    guard (oldestVersion...version).contains(format) else {
+      throw .malformed("it has format \(format), not \(oldestVersion) to \(version)")
+    }
     var reader = StateReader(Array(content.dropFirst(magic.count + 1)))
     let id = try reader.readInt64()
     let topology = try reader.readString()
@@ -91,6 +105,7 @@ enum ManifestCodec {
     manifest.durationMilliseconds = try reader.readInt64()
     manifest.newBytes = Int(try reader.readInt64())
     manifest.identity = try reader.readInt64()
+    if format > oldestVersion { manifest.droppedStates = try readList(&reader, decodeDropped) }
     return manifest
   }
 
@@ -119,6 +134,12 @@ enum ManifestCodec {
     let watermark = try reader.readInt64()
     return CheckpointManifest.Operator(
       step: step, role: role, signature: signature, watermark: watermark, sizeBytes: Int(try reader.readInt64()),
+      entryCount: Int(try reader.readInt64()))
+  }
+
+  private static func decodeDropped(_ reader: inout StateReader) throws(StateError) -> CheckpointManifest.DroppedState {
+    CheckpointManifest.DroppedState(
+      step: try reader.readString(), checkpoint: try reader.readInt64(), sizeBytes: Int(try reader.readInt64()),
       entryCount: Int(try reader.readInt64()))
   }
 

@@ -48,14 +48,11 @@ package final class RocksDatabase: @unchecked Sendable {
     readOptions = rocksdb_readoptions_create()
     environment = rocksdb_envoptions_create()
     kinds = wanted
-    for name in names where wanted[name] == nil {
-      guard let family = byName.removeValue(forKey: name) else { continue }
-      defer { rocksdb_column_family_handle_destroy(family) }
-      var message: UnsafeMutablePointer<CChar>?
-      rocksdb_drop_column_family(opened, family, &message)
-      if let message { rocksdb_free(message) }
-    }
     families = byName
+    for name in names where wanted[name] == nil {
+      guard let family = byName[name] else { continue }
+      try RocksError.checked { error in rocksdb_drop_column_family(opened, family, error) }
+    }
   }
 
   deinit {
@@ -90,6 +87,7 @@ package final class RocksDatabase: @unchecked Sendable {
 
   /// Takes over the finished run at `path`: its entries are newer than all that is there.
   package func ingest(_ path: String, family name: String) throws(RocksError) {
+    if FaultPoint.fails("state-ingest") { throw RocksError(system: "\(path): cannot be taken over") }
     try RocksError.checked { error in
       withCStrings([path]) { rocksdb_ingest_external_file_cf(handle, family(name), $0, 1, ingestOptions, error) }
     }
@@ -157,6 +155,7 @@ package final class RocksDatabase: @unchecked Sendable {
     let checkpoint = try RocksError.checked { rocksdb_checkpoint_object_create(handle, $0) }
     defer { rocksdb_checkpoint_object_destroy(checkpoint) }
     try RocksError.checked { rocksdb_checkpoint_create(checkpoint, directory, 0, $0) }
+    if FaultPoint.fails("state-checkpoint") { throw RocksError(system: "\(directory): cannot be linked") }
   }
 
   /// Bytes of the files of a family, and an estimate of its entries.

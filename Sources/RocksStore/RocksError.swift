@@ -12,6 +12,9 @@ package struct RocksError: Error, Equatable, Sendable, CustomStringConvertible {
 
   package init(_ description: String) { self.description = description }
 
+  /// What the system says of a call that failed, by `errno`.
+  init(system what: String) { description = "\(what): \(String(cString: strerror(errno)))" }
+
   /// Calls a C function that reports an error as a message to be freed.
   static func checked<Result>(_ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result) throws(RocksError)
     -> Result

@@ -30,6 +30,11 @@ final class RocksOptions {
   private let sweeps: OpaquePointer
   private let lookups: OpaquePointer
 
+  /// Above every level there is (`NUM_INFO_LOG_LEVELS` in rocksdb/env.h). RocksDB's own log lies beside the data: on a full disk it
+  /// cannot be written either, and where RocksDB is built with assertions, as Debian's is, the next line of it after one that
+  /// failed ends the process. What goes wrong is said by the calls that fail.
+  private static let noLogLevel: Int32 = 6
+
   init(_ limits: RocksLimits) {
     cache = rocksdb_cache_create_lru(limits.blockCacheBytes)
     database = rocksdb_options_create()
@@ -37,7 +42,7 @@ final class RocksOptions {
     rocksdb_options_set_create_missing_column_families(database, 1)
     rocksdb_options_set_db_write_buffer_size(database, limits.writeBufferBytes)
     rocksdb_options_set_max_background_jobs(database, 2)
-    rocksdb_options_set_info_log_level(database, 3)
+    rocksdb_options_set_info_log_level(database, RocksOptions.noLogLevel)
     rocksdb_options_set_keep_log_file_num(database, 1)
     rocksdb_options_set_stats_dump_period_sec(database, 0)
     rocksdb_options_set_stats_persist_period_sec(database, 0)

@@ -1,4 +1,9 @@
 import CRocksDB
+import StreamModel
+
+#if canImport(Glibc)
+  import Glibc
+#endif
 
 /// Writes a sorted run: an SST file whose keys were put in ascending order, each once. One owner.
 ///
@@ -41,5 +46,15 @@ package final class RocksRunWriter {
   /// Writes the rest and makes the file durable.
   package func finish() throws(RocksError) {
     try RocksError.checked { rocksdb_sstfilewriter_finish(writer, $0) }
+    if FaultPoint.fails("state-write") { throw tornWrite() }
+    if FaultPoint.fails("state-sync") { throw RocksError(system: "\(path): cannot be made durable") }
+  }
+
+  /// Leaves half of the file, as a write would that stopped there. `errno` says why it did.
+  private func tornWrite() -> RocksError {
+    let error = RocksError(system: "\(path): cannot be written")
+    var status = stat()
+    if stat(path, &status) == 0 { truncate(path, status.st_size / 2) }
+    return error
   }
 }

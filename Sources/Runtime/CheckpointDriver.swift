@@ -61,6 +61,8 @@ final class CheckpointDriver: @unchecked Sendable {
     let committed: @Sendable (Int64) -> Void
     /// In the order of the sources attached.
     var sourceNames: [String] = []
+    /// State that starts have left behind since the job began anew.
+    var droppedStates: [CheckpointManifest.DroppedState] = []
     /// Commits with Kafka transactions; nil where the manifest's rename is the commit.
     var kafka: KafkaCommitPoint? = nil
   }
@@ -328,6 +330,7 @@ final class CheckpointDriver: @unchecked Sendable {
       counters: commit.counters)
     manifest.durationMilliseconds = CheckpointDriver.now() - commit.began
     manifest.newBytes = stateFiles.newBytes
+    manifest.droppedStates = settings.droppedStates
     manifest.identity = settings.kafka?.identity ?? 0
     return manifest
   }

@@ -1,3 +1,4 @@
+import Checkpoint
 import Connectors
 import StreamModel
 import Topology
@@ -12,6 +13,8 @@ package struct JobOptions: Sendable {
   package var from = StartPoint.beginning
   /// Whether the run may begin where its output will lack rows or have some twice.
   package var acceptsLossOrDuplicates = false
+  /// State that the start leaves behind because it does not fit.
+  package var dropState = StateDrop()
   /// Called, from any thread, with what somebody should know while the job runs.
   package var notice: @Sendable (String) -> Void = { _ in }
   package init() {}
@@ -48,6 +51,9 @@ package final class Job: Sendable {
 
   /// The checkpoint this run goes on from; nil when it begins anew.
   package var restoredFrom: Int64? { assembly.restoredFrom }
+
+  /// State that the start left behind.
+  var droppedState: [CheckpointManifest.DroppedState] { assembly.droppedState }
 
   /// The highest checkpoint number that had been used when it was made.
   var lastCheckpoint: Int64 { assembly.lastCheckpoint }

@@ -26,6 +26,7 @@ final class JobAssembly: Sendable {
   let restoredFrom: Int64?
   let lastCheckpoint: Int64
   let notices: [String]
+  let droppedState: [CheckpointManifest.DroppedState]
   let wasStopped = Atomic<Bool>(false)
   private let inboxes: [[Inbox]]
   let checkpoints: CheckpointDriver
@@ -40,8 +41,7 @@ final class JobAssembly: Sendable {
     let sources = graph.stages.enumerated().compactMap { index, stage in stage.source.map { (index, $0) } }
     var readers: [any SourceReader] = []
     for (_, source) in sources { readers.append(try JobAssembly.open(source, job: plan.name)) }
-    let start = try JobStart(
-      plan, from: options.from, graph: graph, acceptsLoss: options.acceptsLossOrDuplicates)
+    let start = try JobStart(plan, options, graph: graph)
     var coordinators: [Int: SourceCoordinator] = [:]
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
@@ -54,6 +54,7 @@ final class JobAssembly: Sendable {
     var settings = JobAssembly.settings(plan, graph, progress, store, views)
     settings.kafka = start.kafka
     settings.sourceNames = sources.map(\.1.name)
+    settings.droppedStates = start.manifest?.droppedStates ?? []
     let checkpoints = CheckpointDriver(
       settings, storage: start.storage, store: store, lastID: start.lastID,
       restoredFiles: start.manifest?.files ?? [])
@@ -84,6 +85,7 @@ final class JobAssembly: Sendable {
     restoredFrom = start.manifest?.id
     lastCheckpoint = start.lastID
     notices = start.notices
+    droppedState = start.dropped
     progress.attach(Array(zip(sources.map(\.1.name), self.coordinators)).map { (name: $0.0, coordinator: $0.1) })
     checkpoints.attach(self.coordinators, builder.inboxes.flatMap { $0 })
   }
@@ -129,7 +131,8 @@ final class JobAssembly: Sendable {
     do {
       let backend = try RocksStateBackend(
         directory: start.storage.liveDirectory, families: families, blockCacheBytes: budget.blockCacheBytes,
-        writeBufferBytes: budget.writeBufferBytes, isRestored: start.manifest?.files.isEmpty == false)
+        writeBufferBytes: budget.writeBufferBytes, isRestored: start.manifest?.files.isEmpty == false,
+        dropped: Set(families.keys.filter(start.leavesBehind)))
       return StateStore(backend: backend, budget: budget, lastCheckpoint: start.lastID)
     } catch {
       throw .operation(step: "state", reason: "\(start.storage.liveDirectory): \(error)")

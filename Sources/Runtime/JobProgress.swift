@@ -1,7 +1,6 @@
 import Checkpoint
 import Operators
 import StreamModel
-import Synchronization
 import Topology
 
 /// How a job is doing, for progress lines and summaries: read by anyone at any time.
@@ -20,7 +19,7 @@ package final class JobProgress: Sendable {
   package let lookups: [(step: String, counters: LookupCounters)]
 
   /// How to ask the sources for their lag, once there are some.
-  private let sources = Mutex<[(name: String, coordinator: SourceCoordinator)]>([])
+  private let sources = Guarded<[(name: String, coordinator: SourceCoordinator)]>([])
 
   private struct Node {
     let identity: CountedNode

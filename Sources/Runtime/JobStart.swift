@@ -38,6 +38,8 @@ extension StartPoint {
 struct JobStart {
   let storage: CheckpointStorage
   let manifest: CheckpointManifest?
+  /// The state that is left behind: `manifest` has it no more, the files have.
+  let dropped: [CheckpointManifest.DroppedState]
   /// Where checkpoints are committed with Kafka transactions.
   let kafka: KafkaCommitPoint?
   /// The highest number used so far.
@@ -53,10 +55,8 @@ struct JobStart {
   /// Takes hold of the job's checkpoint directory, finds the checkpoint, and gives its output the final names it should
   /// have. Refuses a damaged checkpoint, one whose state does not fit the topology, and one that is not what the broker says is
   /// committed, before anything is changed, here or there.
-  /// - Parameter acceptsLoss: Whether the user accepts that the output may lack rows, or have some twice.
-  init(
-    _ plan: LogicalPlan, from start: StartPoint, graph: ExecutionGraph, acceptsLoss: Bool = false
-  ) throws(JobError) {
+  init(_ plan: LogicalPlan, _ options: JobOptions, graph: ExecutionGraph) throws(JobError) {
+    let start = options.from
     let ids: [Int64]
     do {
       storage = try CheckpointStorage(directory: plan.checkpointDirectory)
@@ -65,15 +65,16 @@ struct JobStart {
       throw .checkpoint(error)
     }
     let commitPoint = try KafkaJobStart.look(
-      plan, directory: storage.directory, checkpoints: ids, request: try start.request, acceptsLoss: acceptsLoss)
+      plan, directory: storage.directory, checkpoints: ids, request: try start.request,
+      acceptsLoss: options.acceptsLossOrDuplicates)
     var found = try JobStart.find(start, storage, ids, commitPoint, &notices)
-    if let found { notices += try JobStart.check(found.manifest, plan, graph) }
+    var fit = try JobStart.check(found?.manifest, plan, graph, options.dropState)
     if let commitPoint {
       let looked = commitPoint.action
       try commitPoint.take()
       if commitPoint.action != looked {
         found = try JobStart.find(start, storage, ids, commitPoint, &notices)
-        if let found { notices += try JobStart.check(found.manifest, plan, graph) }
+        fit = try JobStart.check(found?.manifest, plan, graph, options.dropState)
       }
       found = try JobStart.adopt(found, storage, commitPoint)
       kafka = try commitPoint.settle(hasCheckpoint: found != nil)
@@ -89,7 +90,9 @@ struct JobStart {
     } catch {
       throw .checkpoint(error)
     }
-    manifest = found?.manifest
+    notices += fit?.additions ?? []
+    dropped = fit?.dropped ?? []
+    manifest = found?.manifest.leaving(dropped)
     lastID = max(ids.last ?? 0, manifest?.id ?? 0, kafka?.lastNumber ?? 0)
     do {
       try storage.restoreLive(from: found?.path)
@@ -108,22 +111,27 @@ struct JobStart {
     }
   }
 
-  /// Throws where the checkpoint is another topology's or its state does not fit; says what begins without state.
+  /// Throws where the checkpoint is another topology's or its state does not fit, but for what is to be dropped.
   private static func check(
-    _ manifest: CheckpointManifest, _ plan: LogicalPlan, _ graph: ExecutionGraph
-  ) throws(JobError) -> [String] {
+    _ manifest: CheckpointManifest?, _ plan: LogicalPlan, _ graph: ExecutionGraph, _ drop: StateDrop
+  ) throws(JobError) -> StateFit? {
+    guard let manifest else {
+      if drop.names.isEmpty || drop.isRepeated { return nil }
+      throw .request("\(drop.names.joined(separator: ", ")): no state can be dropped: the run begins anew and has none")
+    }
     guard manifest.topology == plan.name else {
       throw .checkpoint(
         CheckpointError("checkpoint \(manifest.id) is of topology \(manifest.topology), not \(plan.name)"))
     }
-    let fit = StateFit(plan, graph, manifest)
+    let fit = StateFit(plan, graph, manifest, dropping: drop)
+    guard fit.dropFaults.isEmpty else { throw .request(fit.dropFaults.joined(separator: "\n")) }
     guard fit.isCompatible else {
       throw .checkpoint(
         CheckpointError(
-          "checkpoint \(manifest.id) does not fit the topology — undo the change, or start anew with --from none:\n  "
-            + fit.faults.joined(separator: "\n  ")))
+          "checkpoint \(manifest.id) does not fit the topology — undo the change, leave a step's state behind with "
+            + "--drop-state STEP, or start anew with --from none:\n  " + fit.faults.joined(separator: "\n  ")))
     }
-    return fit.additions
+    return fit
   }
 
   private static func find(
@@ -224,6 +232,11 @@ struct JobStart {
     return CheckpointError(
       "\(error.description) — \(output), so an older checkpoint would double or lose rows; restore the file, or choose: "
         + "--from PATH (an older checkpoint or a savepoint, later output removed by you) or --from none (anew)")
+  }
+
+  /// Whether the state of family `name` is left behind.
+  func leavesBehind(_ name: String) -> Bool {
+    dropped.contains { name.hasPrefix(CheckpointManifest.family(step: $0.step, role: "")) }
   }
 
   /// Gives parts their final names; those that have them keep them.

@@ -1,3 +1,4 @@
+import Checkpoint
 import Operators
 
 /// What became of a run's checkpoints.
@@ -51,6 +52,8 @@ package struct JobSummary: Sendable {
   package internal(set) var durationNanoseconds: Int64
   /// The checkpoint the run went on from; nil when it began anew.
   package internal(set) var restoredFrom: Int64?
+  /// State that the run left behind at its start because that was asked for.
+  package internal(set) var droppedState: [CheckpointManifest.DroppedState] = []
   /// Whether all input was read, as opposed to a stop on request.
   package let isComplete: Bool
   /// Whether the run went on from a checkpoint and found nothing more to read.

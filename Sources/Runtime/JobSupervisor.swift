@@ -1,7 +1,6 @@
 import Checkpoint
 import Connectors
 import StreamModel
-import Synchronization
 import Topology
 import Views
 
@@ -44,10 +43,12 @@ package final class JobSupervisor: Sendable {
   package let restoredFrom: Int64?
   /// What whoever starts the run should know.
   package let notices: [String]
+  /// State that the first attempt left behind.
+  private let droppedState: [CheckpointManifest.DroppedState]
   private let control: ControlServer?
   private let recordsReadBefore: Int
   private let onStateChange: @Sendable (State) -> Void
-  private let shared: Mutex<Shared>
+  private let shared: Guarded<Shared>
   private let monitor = Monitor()
 
   /// Opens the sources and finds the checkpoint: throws when the job cannot begin at all, which is never tried again.
@@ -64,6 +65,7 @@ package final class JobSupervisor: Sendable {
     let job = try Job(plan, options: options, views: views)
     lastID = job.lastCheckpoint
     restoredFrom = job.restoredFrom
+    droppedState = job.droppedState
     var notices = job.notices
     do {
       control = try ControlServer(directory: plan.checkpointDirectory)
@@ -73,7 +75,7 @@ package final class JobSupervisor: Sendable {
     }
     self.notices = notices
     recordsReadBefore = job.progress.recordsRead
-    shared = Mutex(Shared(job: job, progress: job.progress))
+    shared = Guarded(Shared(job: job, progress: job.progress))
   }
 
   package var state: State { shared.withLock { $0.state } }
@@ -150,6 +152,7 @@ package final class JobSupervisor: Sendable {
         summary.durationNanoseconds = Clock.monotonicNanoseconds() - start
         summary.recordsRead += recordsReadBefore(summary)
         summary.restoredFrom = restoredFrom
+        summary.droppedState = droppedState
         summary.hadNothingNew = summary.hadNothingNew && restartCount == 0
         summary.checkpoints = checkpoints
         summary.restartCount = restartCount
@@ -195,6 +198,7 @@ package final class JobSupervisor: Sendable {
     options.from = try startPoint()
     // What the user accepted was the first start's: nobody who has taken the job over since is pushed aside.
     options.acceptsLossOrDuplicates = false
+    options.dropState.isRepeated = true
     let job = try Job(plan, options: options, views: views)
     let isStopRequested = shared.withLock { shared in
       shared.job = job

@@ -19,6 +19,8 @@ package enum JobError: Error, Sendable, CustomStringConvertible {
   case row(step: String, reason: String)
   /// A checkpoint that cannot be used or taken.
   case checkpoint(CheckpointError)
+  /// What was asked of the start does not go with what is there.
+  case request(String)
   /// State that cannot be read, or another fault of ours.
   case operation(step: String, reason: String)
 
@@ -27,7 +29,7 @@ package enum JobError: Error, Sendable, CustomStringConvertible {
   package var isRetriable: Bool {
     switch self {
     case .connector(let error): error.isRetriable
-    case .row: false
+    case .row, .request: false
     case .checkpoint(let error): error.isRetriable
     case .operation: true
     }
@@ -37,6 +39,7 @@ package enum JobError: Error, Sendable, CustomStringConvertible {
     switch self {
     case .connector(let error): error.description
     case .checkpoint(let error): error.description
+    case .request(let reason): reason
     case .row(let step, let reason): "\(step): \(reason) (on_error: fail)"
     case .operation(let step, let reason): "\(step): \(reason)"
     }

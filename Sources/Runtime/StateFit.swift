@@ -13,22 +13,26 @@ package struct StateFit: Sendable {
     case new
     /// What the checkpoint has of it is of no use to it, or belongs to nothing: each reason in words.
     case incompatible([String])
+    /// It does not fit, for these reasons, and is left behind because that was asked for: it begins empty, if it is there at all.
+    case dropped([String])
   }
 
   package struct Item: Equatable, Sendable {
     package enum Kind: String, Sendable { case source, step, view }
     package let kind: Kind
     package let name: String
-    package let verdict: Verdict
-    /// Entries and bytes of state that carry over; of a source the partitions it has begun.
+    package internal(set) var verdict: Verdict
+    /// About how many entries and bytes of state the checkpoint has of it; of a source the partitions it has begun.
     package var entryCount = 0
     package var sizeBytes = 0
   }
 
   package let checkpoint: Int64
-  package let items: [Item]
+  package internal(set) var items: [Item]
+  /// What was asked to be left behind and need not be, or is not there: one line each.
+  package internal(set) var dropFaults: [String] = []
 
-  package var isCompatible: Bool { faults.isEmpty }
+  package var isCompatible: Bool { faults.isEmpty && dropFaults.isEmpty }
 
   /// What is wrong, one line each.
   package var faults: [String] {
@@ -40,16 +44,23 @@ package struct StateFit: Sendable {
 
   /// What the job should be told of when it goes on: steps and sources that begin without what came before.
   package var additions: [String] {
-    items.filter { $0.verdict == .new }.map { item in
-      switch item.kind {
-      case .source: "sources.\(item.name) is new: it is read from its beginning"
-      case .step, .view:
-        "\(item.kind.rawValue)s.\(item.name) is new: it begins empty and has nothing of what came before checkpoint \(checkpoint)"
+    items.compactMap { item in
+      let place = "\(item.kind.rawValue)s.\(item.name)"
+      switch (item.verdict, item.kind) {
+      case (.new, .source): return "\(place) is new: it is read from its beginning"
+      case (.new, _):
+        return "\(place) is new: it begins empty and has nothing of what came before checkpoint \(checkpoint)"
+      case (.dropped(let reasons), _):
+        return
+          "\(place): its state is dropped, as was asked: about \(item.entryCount) entries, \(item.sizeBytes) bytes of "
+          + "checkpoint \(checkpoint) are in no result from here on (\(reasons.joined(separator: "; ")))"
+      case (.carriesOver, _), (.stateless, _), (.incompatible, _): return nil
       }
     }
   }
 
-  init(_ plan: LogicalPlan, _ graph: ExecutionGraph, _ manifest: CheckpointManifest) {
+  init(_ plan: LogicalPlan, _ graph: ExecutionGraph, _ manifest: CheckpointManifest, dropping drop: StateDrop = .init())
+  {
     checkpoint = manifest.id
     var items = plan.sources.map { StateFit.item($0, manifest) }
     let gone = manifest.sources.map(\.name).filter { name in !plan.sources.contains { $0.name == name } }
@@ -75,6 +86,7 @@ package struct StateFit: Sendable {
     }
     items += StateFit.orphans(plan, manifest)
     self.items = items
+    leave(drop, manifest)
   }
 
   private static func item(_ source: SourcePlan, _ manifest: CheckpointManifest) -> Item {
@@ -93,10 +105,8 @@ package struct StateFit: Sendable {
       reasons += differences(state, now.first { $0.role == state.role }?.signature)
     }
     var item = Item(kind: .step, name: step, verdict: verdict(reasons, now.map { $0.role }, known))
-    if item.verdict == .carriesOver {
-      item.entryCount = known.reduce(0) { $0 + $1.entryCount }
-      item.sizeBytes = known.reduce(0) { $0 + $1.sizeBytes }
-    }
+    item.entryCount = known.reduce(0) { $0 + $1.entryCount }
+    item.sizeBytes = known.reduce(0) { $0 + $1.sizeBytes }
     return item
   }
 
@@ -127,11 +137,12 @@ package struct StateFit: Sendable {
       if !plan.steps.contains(where: { $0.name == state.step }) { names.append(state.step) }
     }
     return names.map { name in
-      Item(
+      let known = manifest.operators.filter { $0.step == name }
+      return Item(
         kind: .step, name: name,
         verdict: .incompatible([
           "it has state, and the topology has no such step: renamed or removed, it would be lost — keep the step and its name"
-        ]))
+        ]), entryCount: known.reduce(0) { $0 + $1.entryCount }, sizeBytes: known.reduce(0) { $0 + $1.sizeBytes })
     }
   }
 }
@@ -145,7 +156,7 @@ extension StateFit {
   /// How `plan` and a checkpoint go together, without starting anything; `from`: nil for the newest. Throws where there is no
   /// checkpoint or it is damaged.
   package static func check(
-    _ plan: LogicalPlan, from path: String?
+    _ plan: LogicalPlan, from path: String?, dropping drop: StateDrop = StateDrop()
   ) throws(JobError) -> (fit: StateFit, path: String, manifest: CheckpointManifest) {
     do throws(CheckpointError) {
       let place = if let path { path } else { try newest(plan) }
@@ -153,7 +164,7 @@ extension StateFit {
       guard manifest.topology == plan.name else {
         throw CheckpointError("\(place): it is of topology \(manifest.topology), not \(plan.name)")
       }
-      return (StateFit(plan, ExecutionGraphBuilder.build(plan), manifest), place, manifest)
+      return (StateFit(plan, ExecutionGraphBuilder.build(plan), manifest, dropping: drop), place, manifest)
     } catch {
       throw .checkpoint(error)
     }

@@ -1,5 +1,4 @@
 import StreamModel
-import Synchronization
 
 /// One change to a family, in the order in which they were made.
 enum StateChange: Sendable {
@@ -12,13 +11,13 @@ enum StateChange: Sendable {
 /// Its owner adds sorted runs and range deletes, seals them at a barrier, and reads back what it needs: reading first lets
 /// in what it has written. One owner, on one thread; `apply(upTo:)` alone is also called by the thread that takes checkpoints.
 ///
-/// Invariant for `Sendable`: `changes` is under its mutex; `epoch` belongs to the owner; the rest is constant.
+/// Invariant for `Sendable`: `changes` is under its lock; `epoch` belongs to the owner; the rest is constant.
 package final class OperatorState: @unchecked Sendable {
   package let family: String
   /// The key groups it may read and write.
   package let keyGroups: Range<Int>
   private let store: StateStore
-  private let changes: Mutex<[(epoch: Int64, change: StateChange)]>
+  private let changes: Guarded<[(epoch: Int64, change: StateChange)]>
   /// The checkpoint that changes made now belong to.
   private var epoch: Int64
   private var runCount: UInt64 = 0
@@ -28,7 +27,7 @@ package final class OperatorState: @unchecked Sendable {
     self.family = family
     self.keyGroups = keyGroups
     self.store = store
-    changes = Mutex([])
+    changes = Guarded([])
     epoch = lastCheckpoint + 1
     runBase = UInt64(lastCheckpoint + 1) << 24
   }

@@ -10,19 +10,33 @@ package final class RocksStateBackend: StateBackend {
   private let directory: String
   private let kinds: [String: RocksFamilyKind]
   private let limits: RocksLimits
-  private let opened: Mutex<RocksDatabase?>
+  private let opened: Guarded<RocksDatabase?>
   private let nextRun = Atomic<Int>(0)
 
   /// Keeps state in `directory`, which is there; runs are written beside it.
-  /// - Parameter isRestored: The directory holds a database, which is opened at once.
+  /// - Parameters:
+  ///   - isRestored: The directory holds a database, which is opened at once.
+  ///   - dropped: Families that begin empty although the database may have something in them.
   package init(
-    directory: String, families: [String: StateAccess], blockCacheBytes: Int, writeBufferBytes: Int, isRestored: Bool
+    directory: String, families: [String: StateAccess], blockCacheBytes: Int, writeBufferBytes: Int, isRestored: Bool,
+    dropped: Set<String> = []
   ) throws(StateError) {
     self.directory = directory
     kinds = families.mapValues { $0 == .sweeps ? RocksFamilyKind.sweeps : .lookups }
     limits = RocksLimits(blockCacheBytes: blockCacheBytes, writeBufferBytes: writeBufferBytes)
-    opened = Mutex(nil)
-    if isRestored { _ = try open() }
+    opened = Guarded(nil)
+    guard isRestored else { return }
+    if !dropped.isEmpty { try drop(dropped) }
+    _ = try open()
+  }
+
+  /// Takes families with all they hold out of the database: one that is opened without them drops them.
+  private func drop(_ families: Set<String>) throws(StateError) {
+    do throws(RocksError) {
+      _ = try RocksDatabase(directory: directory, families: kinds.filter { !families.contains($0.key) }, limits: limits)
+    } catch {
+      throw .storage(error.description)
+    }
   }
 
   /// The database, made where there is none yet.

@@ -31,13 +31,21 @@ package struct StateWriter {
 }
 
 /// What can be wrong with stored state: never the user's input.
-package enum StateError: Error, Equatable, Sendable {
+package enum StateError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The disk, or the database on it.
   case storage(String)
   /// The job ends: nobody waits any more.
   case cancelled
   /// The bytes end in the middle of a value, or a value is impossible.
   case malformed(String)
+
+  package var description: String {
+    switch self {
+    case .storage(let reason): reason
+    case .cancelled: "the job ends"
+    case .malformed(let reason): "malformed: \(reason)"
+    }
+  }
 }
 
 /// Reads what `StateWriter` wrote.

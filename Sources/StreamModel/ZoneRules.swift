@@ -88,7 +88,7 @@ extension ZoneRules {
   package static let utc = ZoneRules(name: "UTC", timeline: ZoneTimeline(fixedOffsetSeconds: 0))
 
   /// Zones looked up so far, nil for names that are none; `capacity` bounds what names in a column can make it hold.
-  private static let known = Mutex<[String: ZoneRules?]>(["UTC": utc])
+  private static let known = Guarded<[String: ZoneRules?]>(["UTC": utc])
   private static let capacity = 4096
 
   /// The zone called `name`: of the IANA database (`Europe/Dublin`), or an offset (`+05:30`). Nil when there is none.

@@ -1,11 +1,11 @@
-import Synchronization
+import StreamModel
 
 /// A wall clock that stands still until a test moves it. Any thread may read it.
 package final class ManualClock: Sendable {
-  private let time: Mutex<Int64>
+  private let time: Guarded<Int64>
 
   /// Starts at `milliseconds` since 1970.
-  package init(milliseconds: Int64 = 0) { time = Mutex(milliseconds) }
+  package init(milliseconds: Int64 = 0) { time = Guarded(milliseconds) }
 
   /// Milliseconds since 1970.
   package var milliseconds: Int64 { time.withLock { $0 } }

@@ -2,7 +2,7 @@
   import Glibc
 #endif
 import State
-import Synchronization
+import StreamModel
 
 /// A state backend in memory: slow and obvious, to be compared with, and for tests that restore at every pause.
 ///
@@ -20,7 +20,7 @@ package final class MemoryStateBackend: StateBackend {
     var entriesWritten = 0
   }
 
-  private let content = Mutex(Content())
+  private let content = Guarded(Content())
 
   package init() {}
 

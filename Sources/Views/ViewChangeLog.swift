@@ -1,5 +1,4 @@
 import StreamModel
-import Synchronization
 
 /// A place in a view's changes: of what is committed the checkpoint and which of its changes, of what is live which run of
 /// the job and which of its changes.
@@ -47,7 +46,7 @@ final class ViewChangeLog: Sendable {
     var sizeBytes = 0
   }
 
-  private let content = Mutex(Content())
+  private let content = Guarded(Content())
 
   /// Forgets everything; what follows follows `base`.
   func begin(at base: ViewPosition) {

@@ -1,5 +1,4 @@
 import StreamModel
-import Synchronization
 
 /// What one subtask has written to a view since the last committed checkpoint: runs that it adds and merges, and that any
 /// thread reads.
@@ -13,7 +12,7 @@ final class ViewSegment: Sendable {
     var sealed: [(checkpoint: Int64, run: SortedRun)] = []
   }
 
-  private let content = Mutex(Content())
+  private let content = Guarded(Content())
   private let spillFolder: String?
 
   init(spillFolder: String?) { self.spillFolder = spillFolder }

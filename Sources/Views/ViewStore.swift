@@ -17,7 +17,7 @@ package final class ViewStore: Sendable {
     var spillFolder: String?
   }
 
-  private let shared = Mutex(Shared())
+  private let shared = Guarded(Shared())
   private let rowCount = Atomic<Int>(0)
 
   init(_ view: ViewDefinition) {

@@ -23,6 +23,10 @@ enum CheckpointText {
         + manifest.operators.map {
           [$0.step, $0.role, "≈" + Numbers.grouped($0.entryCount), Numbers.size($0.sizeBytes), time($0.watermark)]
         }, numbers: [2, 3])
+    for state in manifest.droppedStates {
+      text += "state dropped: \(state.step), about \(Numbers.grouped(state.entryCount)) entries, "
+      text += "\(Numbers.size(state.sizeBytes)) of checkpoint \(state.checkpoint)\n"
+    }
     if !manifest.parts.isEmpty {
       text += "output: \(manifest.parts.count) files, "
       text += "\(Numbers.grouped(manifest.parts.reduce(0) { $0 + $1.rows })) rows\n"
@@ -59,6 +63,7 @@ enum CheckpointText {
       ("created_at", .string(CivilTime.formatTimestamp(manifest.createdAt))), ("complete", .flag(manifest.isComplete)),
       ("state_bytes", .integer(Int64(manifest.stateBytes))),
       ("sources", .array(manifest.sources.map(source))), ("operators", .array(manifest.operators.map(state))),
+      ("dropped_state", .array(manifest.droppedStates.map(dropped))),
       ("parts", .array(manifest.parts.map(part))), ("files", .array(manifest.files.map(file))),
       ("counted_since", .string(CivilTime.formatTimestamp(manifest.counters.since))),
       ("counters", .array(manifest.counters.nodes.map(count))),
@@ -86,6 +91,13 @@ enum CheckpointText {
       ("step", .string(state.step)), ("part", .string(state.role)), ("entries", .integer(Int64(state.entryCount))),
       ("bytes", .integer(Int64(state.sizeBytes))), ("watermark", .string(time(state.watermark))),
       ("signature", .string(state.signature)),
+    ])
+  }
+
+  private static func dropped(_ state: CheckpointManifest.DroppedState) -> JSONText {
+    .object([
+      ("step", .string(state.step)), ("checkpoint", .integer(state.checkpoint)),
+      ("entries", .integer(Int64(state.entryCount))), ("bytes", .integer(Int64(state.sizeBytes))),
     ])
   }
 

@@ -7,12 +7,16 @@ struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
     abstract: "Say, for every source and step, whether a checkpoint's state carries over to a topology.",
-    discussion: "Starts nothing. Exit status 1 when something is incompatible: `run` would refuse it.")
+    discussion:
+      "Starts nothing. Exit status 1 when something is incompatible: `run` would refuse it. --drop-state shows what "
+      + "`run` would do with it.")
 
   @OptionGroup var topology: TopologyArguments
 
   @Option(help: "latest (the newest checkpoint), or the path of a checkpoint or savepoint.")
   var from = "latest"
+
+  @OptionGroup var drop: StateDropArguments
 
   @Flag(help: "JSON instead of a table.")
   var json = false
@@ -22,7 +26,7 @@ struct PlanCommand: ParsableCommand {
     let fit: StateFit
     let path: String
     do {
-      let checked = try StateFit.check(plan, from: from == "latest" ? nil : from)
+      let checked = try StateFit.check(plan, from: from == "latest" ? nil : from, dropping: drop.request)
       (fit, path) = (checked.fit, checked.path)
     } catch {
       throw CommandFailure.failed("weir: \(error)")
@@ -33,6 +37,9 @@ struct PlanCommand: ParsableCommand {
       print("\(plan.name) from checkpoint \(fit.checkpoint): \(path)")
       print(TextTable.render(fit.items.flatMap(PlanCommand.rows)), terminator: "")
       print(fit.isCompatible ? "it can go on from there" : "it cannot go on from there")
+    }
+    if !fit.dropFaults.isEmpty {
+      throw CommandFailure.wrong(fit.dropFaults.map { "weir: \($0)" }.joined(separator: "\n"))
     }
     if !fit.isCompatible { throw CommandFailure.failed("") }
   }
@@ -49,6 +56,9 @@ struct PlanCommand: ParsableCommand {
       ]
     case .new: return [[name, "new", item.kind == .source ? "read from its beginning" : "begins empty"]]
     case .incompatible(let reasons): return reasons.map { [name, "incompatible", $0] }
+    case .dropped(let reasons):
+      let lost = "about \(Numbers.grouped(item.entryCount)) entries, \(Numbers.size(item.sizeBytes)) are left behind"
+      return [[name, "dropped", lost]] + reasons.map { [name, "dropped", $0] }
     }
   }
 
@@ -75,6 +85,7 @@ struct PlanCommand: ParsableCommand {
     case .stateless: ("stateless", [])
     case .new: ("new", [])
     case .incompatible(let reasons): ("incompatible", reasons)
+    case .dropped(let reasons): ("dropped", reasons)
     }
   }
 }

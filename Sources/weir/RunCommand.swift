@@ -16,6 +16,8 @@ struct RunCommand: AsyncParsableCommand {
   @Flag(help: "With Kafka: begin although marker and checkpoints do not fit; rows may be lost or doubled.")
   var acceptLossOrDuplicates = false
 
+  @OptionGroup var drop: StateDropArguments
+
   @Flag(help: "No progress line and no summary.")
   var quiet = false
 
@@ -27,6 +29,8 @@ struct RunCommand: AsyncParsableCommand {
     let start = clock.now
     do {
       job = try JobSupervisor(plan, options: options(plan.name)) { RunCommand.say($0, plan.name) }
+    } catch .request(let reason) {
+      throw CommandFailure.wrong("weir: \(reason)")
     } catch {
       throw CommandFailure.failed("weir: \(error)")
     }
@@ -66,6 +70,7 @@ extension RunCommand {
   private func options(_ name: String) -> JobOptions {
     var options = JobOptions()
     options.acceptsLossOrDuplicates = acceptLossOrDuplicates
+    options.dropState = drop.request
     options.notice = { StandardError.write("weir: \(name): \($0)\n") }
     switch from {
     case "latest": options.from = .latest

@@ -12,6 +12,10 @@ enum SummaryTable {
     if seconds > 0 { text += ", \(Numbers.grouped(Int(Double(read) / seconds))) records/s" }
     text += "\n"
     if summary.restartCount > 0 { text += "started again \(Numbers.grouped(summary.restartCount)) times\n" }
+    for state in summary.droppedState {
+      text += "state dropped: \(state.step), about \(Numbers.grouped(state.entryCount)) entries, "
+      text += "\(Numbers.size(state.sizeBytes)) of checkpoint \(state.checkpoint)\n"
+    }
     if summary.checkpoints.failedCount > 0 {
       text += "checkpoints: \(summary.checkpoints.committedCount) committed, \(summary.checkpoints.failedCount) failed"
       text += ", the last: \(summary.checkpoints.lastFailure ?? "")\n"

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Runtime
 import Topology
 
 /// Which topology, and what is overridden in it.
@@ -26,6 +27,19 @@ struct TopologyArguments: ParsableArguments {
       throw CommandFailure.wrong(error.description)
     }
   }
+}
+
+/// Whose state a start leaves behind.
+struct StateDropArguments: ParsableArguments {
+  @Option(
+    name: .customLong("drop-state"),
+    help: ArgumentHelp(
+      "Leave the state of this step behind where it does not fit; all else is restored. May be repeated.",
+      discussion: "A step's name, or views.NAME. A name whose state fits, or that is not there, is a fault.",
+      valueName: "step"))
+  var names: [String] = []
+
+  var request: StateDrop { StateDrop(names) }
 }
 
 /// The process's environment variables.

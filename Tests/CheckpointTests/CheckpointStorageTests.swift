@@ -1,6 +1,7 @@
 import Checkpoint
 import Foundation
 import State
+import StreamModel
 import Testing
 
 struct CheckpointStorageTests {
@@ -13,7 +14,7 @@ struct CheckpointStorageTests {
   }
 
   static func manifest(_ id: Int64) -> CheckpointManifest {
-    CheckpointManifest(
+    var manifest = CheckpointManifest(
       id: id, topology: "t", createdAt: 5, isComplete: false,
       sources: [
         .init(name: "s", positions: [.init(partition: "p", offset: 17, isAtEnd: true)], watermarks: [1, 2, 3])
@@ -23,6 +24,8 @@ struct CheckpointStorageTests {
           step: "hourly", role: "aggregate", signature: "x", watermark: -4, sizeBytes: 70, entryCount: 3)
       ], parts: [.init(sink: "out", pendingPath: "a", finalPath: "b", rows: 3)],
       files: [.init(name: "000012.sst", sizeBytes: 70, checksum: .max)], counters: counters)
+    manifest.droppedStates = [.init(step: "daily", checkpoint: 2, sizeBytes: 9, entryCount: 1)]
+    return manifest
   }
 
   static func withFolder(_ body: (String) throws -> Void) throws {
@@ -42,6 +45,25 @@ struct CheckpointStorageTests {
       try self.write(storage, 3)
       #expect(try storage.list() == [3])
       #expect(try storage.read(3) == Self.manifest(3))
+    }
+  }
+
+  /// It lacks the list of dropped state, which came with version 4.
+  @Test func aManifestOfTheVersionBefore_isRead() throws {
+    try Self.withFolder { folder in
+      let storage = try CheckpointStorage(directory: folder)
+      var manifest = Self.manifest(1)
+      manifest.droppedStates = []
+      _ = try storage.prepare(1)
+      try storage.commit(manifest)
+      let file = URL(fileURLWithPath: storage.path(of: 1) + "/manifest")
+      var bytes = [UInt8](try Data(contentsOf: file).dropLast(8))
+      #expect(bytes[8] == 4 && bytes.last == 0)
+      bytes[8] = 3
+      bytes.removeLast()
+      let hash = bytes.withUnsafeBytes { KeyEncoder.hash($0) }
+      try Data(bytes + withUnsafeBytes(of: hash.littleEndian) { Array($0) }).write(to: file)
+      #expect(try storage.read(1) == manifest)
     }
   }
 

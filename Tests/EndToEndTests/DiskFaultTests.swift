@@ -36,30 +36,79 @@ import Testing
     #expect(outcome.differences(from: try DiskFaultTests.scenario.undisturbed()) == [])
   }
 
+  /// State is written and read by subtasks, which fail with it, and made durable by whoever takes the checkpoint, which then fails
+  /// alone.
+  @Test(arguments: [
+    "state-write:ENOSPC:2", "state-sync:EIO:3", "state-ingest:ENOSPC:2", "state-checkpoint:EIO:1",
+    "state-write:EIO:2,state-sync:ENOSPC:9,state-ingest:EIO:8,state-checkpoint:ENOSPC:4",
+  ]) func aFaultOfTheState_isSaidWithItsPlace_andCostsNoRow(_ faults: String) throws {
+    let (folder, result) = try run(faults: faults)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.errors.contains("No space left") || result.errors.contains("Input/output"), "\(result.errors)")
+    #expect(result.errors.contains("checkpoints/killed/"), "\(result.errors)")
+    let outcome = DiskFaultTests.scenario.outcome(in: folder, errors: result.errors)
+    #expect(outcome.differences(from: try DiskFaultTests.scenario.undisturbed()) == [])
+  }
+
   /// A mount of its own takes rights to make.
   static var mayMount: Bool { geteuid() == 0 && FileManager.default.fileExists(atPath: "/bin/mount") }
 
-  @Test(.enabled(if: mayMount), arguments: ["hourly"])
-  func aFullDisk_isWaitedOut(_ onDisk: String) throws {
+  /// Which folders of a run lie on small disks of their own, and which of those disks fills up.
+  struct FullDisk: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let onDisks: [String]
+    let full: Int
+    /// Where the system's message comes from.
+    let place: String
+  }
+
+  static let fullDisks = [
+    FullDisk(testDescription: "under a sink", onDisks: ["hourly"], full: 0, place: "/hourly/"),
+    FullDisk(testDescription: "under checkpoints and state", onDisks: ["checkpoints"], full: 0, place: "/checkpoints/"),
+    FullDisk(
+      testDescription: "under the state", onDisks: ["checkpoints/killed/live"], full: 0,
+      place: "/checkpoints/killed/live/"),
+    FullDisk(
+      testDescription: "under the checkpoints", onDisks: ["checkpoints", "checkpoints/killed/live"], full: 0,
+      place: "/checkpoints/killed/.checkpoint-"),
+  ]
+
+  /// Mounts a small disk for `target`, and returns a folder on that disk that the run does not know of.
+  private func mountDisk(_ number: Int, at target: String, in folder: TestFolder) throws -> URL {
+    let disk = folder.url.appendingPathComponent("disk-\(number)")
+    let mounted = try WeirProcess.runInShell(
+      """
+      mkdir -p "$1" "$2" && mount -t tmpfs -o size=64m tmpfs "$1" && mkdir "$1/data" && mount --bind "$1/data" "$2"
+      """, [disk.path, folder.url.appendingPathComponent(target).path])
+    try #require(mounted.status == 0, "\(mounted.errors)")
+    return disk
+  }
+
+  @Test(.enabled(if: mayMount), arguments: fullDisks) func aFullDisk_isWaitedOut(_ full: FullDisk) throws {
     let folder = try TestFolder()
-    let disk = folder.url.appendingPathComponent(onDisk)
-    try FileManager.default.createDirectory(at: disk, withIntermediateDirectories: true)
-    let mount = try WeirProcess.runInShell("mount -t tmpfs -o size=64m tmpfs \"$1\"", [disk.path])
-    try #require(mount.status == 0, "\(mount.errors)")
-    defer { _ = try? WeirProcess.runInShell("umount -l \"$1\"", [disk.path]) }
+    defer {
+      for (number, target) in full.onDisks.enumerated().reversed() {
+        let places = [target, "disk-\(number)"].map { folder.url.appendingPathComponent($0).path }
+        _ = try? WeirProcess.runInShell("umount -l \"$1\" \"$2\"", places)
+      }
+    }
+    var disks: [URL] = []
+    for (number, target) in full.onDisks.enumerated() { disks.append(try mountDisk(number, at: target, in: folder)) }
     let file = try folder.write("t.yaml", DiskFaultTests.scenario.topology(rate: 20_000))
     let running = try WeirProcess.start([
       "run", file, "--set", "restart.initial_backoff=100ms", "--set", "restart.max_backoff=100ms",
       "--set", "restart.attempts=1000",
     ])
     while !folder.contents.contains("checkpoints/killed/control") && running.process.isRunning { sched_yield() }
-    let filler = disk.appendingPathComponent("filler")
+    let filler = disks[full.full].appendingPathComponent("filler")
     _ = try WeirProcess.runInShell("head -c 100m /dev/zero > \"$1\"", [filler.path])
-    while !running.errorsSoFar.contains("attempt 1") && running.process.isRunning { sched_yield() }
-    #expect(running.errorsSoFar.contains("No space left"), "\(running.errorsSoFar)")
+    while !running.errorsSoFar.contains("attempt 3") && running.process.isRunning { sched_yield() }
+    let complaints = running.errorsSoFar.split(separator: "\n").filter { $0.contains("No space left") }
+    #expect(complaints.contains { $0.contains(full.place) }, "\(running.errorsSoFar)")
     try FileManager.default.removeItem(at: filler)
     let result = running.wait()
     #expect(result.status == 0, "\(result.errors)")
+    if full.onDisks.count > 1 { #expect(result.errors.contains(" failed, the last: "), "\(result.errors)") }
     let outcome = DiskFaultTests.scenario.outcome(in: folder, errors: result.errors)
     #expect(outcome.differences(from: try DiskFaultTests.scenario.undisturbed()) == [])
   }

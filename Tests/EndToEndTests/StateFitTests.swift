@@ -11,6 +11,8 @@ import Testing
     var reason: String?
     /// What `weir run` says when it goes on.
     var notice: String?
+    /// The step whose state has to be left behind for that.
+    var drop: String?
     var testDescription: String { name }
   }
 
@@ -50,7 +52,8 @@ import Testing
       notice: "steps.daily is new: it begins empty"),
     Change(
       name: "a window", from: "{tumble: 1h}", to: "{tumble: 2h}",
-      reason: "steps.hourly: window was `tumble 3600000 ms, offset 0 ms` and is `tumble 7200000 ms, offset 0 ms`"),
+      reason: "steps.hourly: window was `tumble 3600000 ms, offset 0 ms` and is `tumble 7200000 ms, offset 0 ms`",
+      drop: "hourly"),
     Change(
       name: "a key", from: "key: [account_id, service]", to: "key: [account_id, country]",
       reason: "steps.hourly: key was"),
@@ -62,10 +65,11 @@ import Testing
       to: "typed: {from: valid, extend: {quantity: cast(quantity as int64)}}\n  once: {from: typed,",
       reason: "steps.hourly: columns read was"),
     Change(
-      name: "how long duplicates are known", from: "within: 24h", to: "within: 12h", reason: "steps.once: within was"),
+      name: "how long duplicates are known", from: "within: 24h", to: "within: 12h", reason: "steps.once: within was",
+      drop: "steps.once"),
     Change(
       name: "a step's name", from: "  hourly: {from: once, agg", to: "  perhour: {from: once, agg",
-      reason: "steps.hourly: it has state, and the topology has no such step"),
+      reason: "steps.hourly: it has state, and the topology has no such step", drop: "hourly"),
     Change(
       name: "a source's name", from: "  usage:\n", to: "  records:\n",
       reason: "sources.usage: the checkpoint has read from it"),
@@ -79,6 +83,27 @@ import Testing
     }
     if change.name == "a source's name" { text = text.replacingOccurrences(of: "from: usage", with: "from: records") }
     return text
+  }
+
+  /// With its state left behind the topology goes on, also when its first attempt fails; without need nothing is left behind.
+  private static func expectDrop(_ step: String, _ file: String, _ folder: TestFolder) throws {
+    let name = step.replacing("steps.", with: "")
+    let place = ["--set", "checkpoint.directory=\(file).dropped"]
+    let from = ["--from", folder.path + "/save"]
+    let plan = try WeirProcess.run(["plan", file, "--drop-state", step] + from)
+    #expect(plan.status == 0 && plan.output.contains("entries, "), "\(plan.output)\(plan.errors)")
+    let lines = plan.output.split(separator: "\n").map { $0.split(separator: " ").prefix(3).joined(separator: " ") }
+    #expect(lines.contains("step \(name) dropped"), "\(plan.output)")
+    let other = try WeirProcess.run(["run", file, "--drop-state", step, "--drop-state", "valid"] + from + place)
+    #expect(other.status == 2 && other.errors.contains("valid: its state cannot be dropped: it has none"))
+    let run = try WeirProcess.run(
+      ["run", file, "--drop-state", step, "--set", "restart.initial_backoff=1ms"] + from + place,
+      environment: ["WEIR_FAULT": "sink-sync:EIO:1"])
+    #expect(run.status == 0 && run.errors.contains("attempt 1"), "\(run.errors)")
+    #expect(run.errors.contains("steps.\(name): its state is dropped"), "\(run.errors)")
+    #expect(run.errors.contains("state dropped: \(name), about "), "\(run.errors)")
+    let inspected = try WeirProcess.run(["checkpoints", "inspect", file] + place)
+    #expect(inspected.output.contains("state dropped: \(name), about "), "\(inspected.output)\(inspected.errors)")
   }
 
   @Test func planSaysWhatCarriesOver_andRunAgrees() throws {
@@ -105,6 +130,7 @@ import Testing
         #expect(plan.status == 0, "\(change.name): \(plan.output)\(plan.errors)")
         #expect(run.status == 0, "\(change.name): \(run.errors)")
       }
+      if let drop = change.drop { try StateFitTests.expectDrop(drop, file, folder) }
       if let notice = change.notice { #expect(run.errors.contains(notice), "\(change.name): \(run.errors)") }
     }
   }

@@ -115,6 +115,7 @@ struct ViewJobTests {
     #expect(fit.items.contains { $0.kind == .view && $0.verdict == .carriesOver })
     let edited = try ViewJobTests.plan(in: folder, views: "usage: {from: totals, key: [window_start, account]}")
     #expect(try !StateFit.check(edited, from: saved.path).fit.isCompatible)
+    #expect(try StateFit.check(edited, from: saved.path, dropping: StateDrop(["views.usage"])).fit.isCompatible)
     let without = try ViewJobTests.plan(in: folder, views: "other: {from: totals, key: [account]}")
     let other = try StateFit.check(without, from: saved.path).fit
     #expect(other.isCompatible && other.additions.count == 1, "a view that is gone takes nothing with it")

@@ -96,6 +96,11 @@ extension ServiceTests {
             #expect((refused.object["report"] as? [String: Any])?["compatible"] as? Bool == false, "\(refused.text)")
           }
         }
+        let unneeded = try runner.request("POST", path + "?drop_state=hourly&drop_state=nowhere", body: other)
+        #expect(unneeded.status == 409 && unneeded.text.contains("nowhere: its state cannot be dropped"))
+        let tried = try runner.request("POST", path + "?dry_run&drop_state=hourly", body: other)
+        let report = tried.object["report"] as? [String: Any]
+        #expect(report?["compatible"] as? Bool == false, "the view of it does not fit either")
         let before = try runner.wait("live", "running")
         #expect(before["revision"] as? Int == 1)
         let better = text.replacing("views:", with: "sinks: {out: {from: hourly, connector: blackhole}}\nviews:")
@@ -107,6 +112,14 @@ extension ServiceTests {
           ($0["records_in"] as? Int ?? 0) > before["records_in"] as? Int ?? 0
         }
         #expect(after["revision"] as? Int == 2)
+        let names = "?drop_state=hourly&drop_state=views.usage"
+        let third = try runner.request("POST", path + names, body: other)
+        #expect(third.status == 200 && third.text.contains("\"dropped\""), "\(third.text)")
+        let last = try runner.wait("live", "running") { $0["revision"] as? Int == 3 }
+        #expect("\(last["notices"] ?? "")".contains("steps.hourly: its state is dropped"), "\(last)")
+        #expect(try runner.request("POST", "/v1/topologies/live/pause").status == 200)
+        #expect(try runner.request("POST", "/v1/topologies/live/resume").status == 200)
+        try runner.wait("live", "running") { ($0["records_in"] as? Int ?? 0) > last["records_in"] as? Int ?? 0 }
       }
     }
 

@@ -17,8 +17,8 @@ final class FileTable: LookupTable {
   private let layout: TableLayout
   private let notice: @Sendable (String) -> Void
   private let clock: @Sendable () -> Int64
-  private let current: Mutex<LookupIndex>
-  private let watch: Mutex<Watch>
+  private let current: Guarded<LookupIndex>
+  private let watch: Guarded<Watch>
   /// When the file is to be looked at again, on the clock.
   private let nextCheck: Atomic<Int64>
 
@@ -41,8 +41,8 @@ final class FileTable: LookupTable {
     self.notice = notice
     self.clock = clock
     let identity = FileIdentity(spec.path)
-    current = Mutex(try FileTable.read(spec, place, layout))
-    watch = Mutex(Watch(identity: identity))
+    current = Guarded(try FileTable.read(spec, place, layout))
+    watch = Guarded(Watch(identity: identity))
     nextCheck = Atomic(clock() + FileTable.checkNanoseconds)
   }
 

@@ -1,7 +1,6 @@
 import Formats
 import Operators
 import StreamModel
-import Synchronization
 
 /// Makes a table's rows of JSON objects, one a line, that hold the columns of its layout but for the key's. Every row must decode.
 /// Thread-safe.
@@ -10,7 +9,7 @@ final class TableRowDecoder: Sendable {
   /// The layout without the key: what is decoded.
   let schema: Schema
   private let place: String
-  private let decoders = Mutex<[DecoderBox]>([])
+  private let decoders = Guarded<[DecoderBox]>([])
 
   /// A decoder that is lent to one thread at a time.
   ///

@@ -35,7 +35,13 @@ extension API {
       Endpoint(
         method: "POST", path: "/v1/topologies/{topology}/upgrade",
         summary: "Put another version in its place, from a savepoint of the old one", roles: [.operator],
-        query: API.submissionQuery, body: .topology, answer: "Upgrade",
+        query: API.submissionQuery + [
+          .init(
+            name: "drop_state", kind: .text,
+            about:
+              "A step, or `views.` and a view, whose state is left behind because it does not fit; all else is restored.",
+            isRepeated: true)
+        ], body: .topology, answer: "Upgrade",
         problems: [.notFound, .topologyInvalid, .conflict, .tooLarge, .unsupportedMediaType, .unavailable],
         handle: upgrade),
     ]
@@ -90,13 +96,14 @@ extension API {
     let name = request.parameter("topology")
     _ = try runner.topology(name)
     let submission = try submission(request)
+    let drop = request.all("drop_state")
     let isDryRun = request.flag("dry_run")
     return try await Blocking.run("upgrade") { [runner] in
       if isDryRun {
-        let fit = try runner.fit(name, try runner.check(submission).plan)
+        let fit = try runner.fit(name, try runner.check(submission).plan, dropping: drop)
         return .json(API.upgrade(name, fit?.json, savepoint: nil))
       }
-      let (fit, savepoint) = try runner.upgrade(name, submission)
+      let (fit, savepoint) = try runner.upgrade(name, submission, dropping: drop)
       return .json(API.upgrade(name, fit?.json, savepoint: savepoint))
     }
   }

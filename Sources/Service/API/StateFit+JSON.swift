@@ -26,6 +26,7 @@ extension StateFit {
     case .stateless: ("stateless", [])
     case .new: ("new", [])
     case .incompatible(let reasons): ("incompatible", reasons)
+    case .dropped(let reasons): ("dropped", reasons)
     }
   }
 }

@@ -231,35 +231,50 @@ package final class Runner: Service {
   }
 
   /// Whether the state of a topology fits another version of it; nil where it has no checkpoint, which every version fits.
-  package func fit(_ name: String, _ plan: LogicalPlan) throws(Problem) -> StateFit? {
+  /// `drop`: whose state would be left behind; a name that need not be dropped is a problem.
+  package func fit(
+    _ name: String, _ plan: LogicalPlan, dropping drop: [String] = []
+  ) throws(Problem) -> StateFit? {
     guard plan.name == name else {
       throw Problem(
         .conflict, "the new version calls itself `\(plan.name)` and not `\(name)` — submit it as a topology of its own")
     }
     let newest = (try? CheckpointStorage.list(plan.checkpointDirectory))?.last
-    guard newest != nil else { return nil }
+    guard newest != nil else {
+      if drop.isEmpty { return nil }
+      throw Problem(.conflict, "drop_state: \(name) has no checkpoint, and so no state, yet")
+    }
+    let fit: StateFit
     do {
-      return try StateFit.check(plan, from: nil).fit
+      fit = try StateFit.check(plan, from: nil, dropping: StateDrop(drop)).fit
     } catch {
       throw Problem(.conflict, "\(name): \(error)")
     }
+    guard fit.dropFaults.isEmpty else {
+      throw Problem(.conflict, "drop_state: " + fit.dropFaults.joined(separator: "; "))
+    }
+    return fit
   }
 
   /// Puts another version of a topology in its place: ends the old one with a last checkpoint, keeps a savepoint of it, and starts the
-  /// new one from there. Where its state does not fit, the old one goes on, and the problem has the report.
-  package func upgrade(_ name: String, _ submission: Submission) throws -> (StateFit?, savepoint: String?) {
+  /// new one from there, without the state of what `drop` names. Where other state does not fit, the old one goes on, and the problem
+  /// has the report.
+  package func upgrade(
+    _ name: String, _ submission: Submission, dropping drop: [String] = []
+  ) throws -> (StateFit?, savepoint: String?) {
     let (plan, file) = try check(submission)
     return try operate(name) { topology in
-      try refuse(fit(name, plan), of: name)
+      try refuse(fit(name, plan, dropping: drop), of: name)
       let wasRunning = topology.isToRun
       topology.stop()
       do {
-        let fit = try fit(name, plan)
+        let fit = try fit(name, plan, dropping: drop)
         try refuse(fit, of: name)
         let savepoint = try fit.map { _ in try directory.savepointPath(name) }
         if let savepoint { _ = try topology.savepoint(to: savepoint) }
         try topology.replace(
-          plan, text: submission.text, file: file, overrides: submission.overrides, isUpgrade: true)
+          plan, text: submission.text, file: file, overrides: submission.overrides,
+          upgrade: RunnerTopology.Upgrade(dropState: drop))
         if wasRunning { try start(topology) }
         return (fit, savepoint)
       } catch {
@@ -273,7 +288,8 @@ package final class Runner: Service {
     guard let fit, !fit.isCompatible else { return }
     var problem = Problem(
       .incompatible,
-      "\(name): " + fit.faults.joined(separator: "; ") + " — undo the change, or give the new part a new name")
+      "\(name): " + fit.faults.joined(separator: "; ")
+        + " — undo the change, give the new part a new name, or leave the state behind with drop_state")
     problem.report = fit.json
     throw problem
   }
@@ -288,7 +304,7 @@ package final class Runner: Service {
       let wasRunning = topology.isToRun
       topology.stop()
       try topology.replace(
-        plan, text: topology.source, file: topology.file, overrides: overrides, isUpgrade: false)
+        plan, text: topology.source, file: topology.file, overrides: overrides, upgrade: nil)
       if wasRunning { try start(topology) }
     }
   }

@@ -16,6 +16,8 @@ struct TopologyRecord: Codable, Sendable, Equatable {
   /// Where its first run begins: `latest`, `none` or a path; until it has a checkpoint above `fromAbove`.
   var from = "latest"
   var fromAbove: Int64?
+  /// Whose state the last upgrade leaves behind: by its first start, and by those that follow before it has a checkpoint.
+  var dropState: [String]?
   /// Why it was given up; nil while it was not.
   var failure: String?
   var failedAt: Int64?

@@ -142,6 +142,7 @@ package final class RunnerTopology: @unchecked Sendable {
   private func startOptions() -> JobOptions {
     var options = JobOptions()
     options.notice = { [logger] in logger.warning("\($0)") }
+    options.dropState = StateDrop(record.dropState ?? [], isRepeated: true)
     let newest = (try? CheckpointStorage.list(currentPlan.checkpointDirectory))?.last ?? 0
     if record.fromAbove == nil {
       record.fromAbove = newest
@@ -253,13 +254,22 @@ package final class RunnerTopology: @unchecked Sendable {
     }
   }
 
-  /// Puts another version in its place, while it does not run.
-  func replace(_ plan: LogicalPlan, text: String, file: String, overrides: [String], isUpgrade: Bool) throws {
+  /// What makes a change of a topology an upgrade.
+  struct Upgrade {
+    /// Whose state the first start of the new version leaves behind.
+    let dropState: [String]
+  }
+
+  /// Puts another version in its place, while it does not run. `upgrade`: nil where the text stays as it is.
+  func replace(_ plan: LogicalPlan, text: String, file: String, overrides: [String], upgrade: Upgrade?) throws {
     try monitor.locked {
       var changed = record
       changed.file = file
       changed.overrides = overrides
-      if isUpgrade { changed.revision += 1 }
+      if let upgrade {
+        changed.revision += 1
+        changed.dropState = upgrade.dropState
+      }
       try directory.save(name, text: text, changed)
       record = changed
       self.text = text

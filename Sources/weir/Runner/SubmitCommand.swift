@@ -66,6 +66,8 @@ struct UpgradeCommand: AsyncParsableCommand {
   @OptionGroup var submission: SubmissionArguments
   @OptionGroup var options: RunnerOptions
 
+  @OptionGroup var drop: StateDropArguments
+
   @Option(help: "The topology's name. Default: the one in the file.")
   var name: String?
 
@@ -77,7 +79,8 @@ struct UpgradeCommand: AsyncParsableCommand {
       name = try TopologyArguments.of(submission.file, submission.overrides).load().name
     }
     let answer = try await options.client().send(
-      "POST", "/v1/topologies/\(RunnerClient.escaped(name))/upgrade", query: try submission.query(),
+      "POST", "/v1/topologies/\(RunnerClient.escaped(name))/upgrade",
+      query: try submission.query() + drop.names.map { ("drop_state", $0) },
       body: try submission.text(), type: "application/yaml")
     if options.json { return print(answer.text, terminator: "") }
     UpgradeCommand.show(answer.object)

@@ -30,7 +30,7 @@ final class KafkaTable: LookupTable {
   private let spec: KafkaTableSpec
   private let place: String
   private let notice: @Sendable (String) -> Void
-  private let current: Mutex<LookupIndex>
+  private let current: Guarded<LookupIndex>
   private let isClosed = Atomic<Bool>(false)
   private let follower: KafkaTableFollower
 
@@ -47,7 +47,7 @@ final class KafkaTable: LookupTable {
     self.notice = notice
     follower = try KafkaTableFollower(spec, place: place, layout: layout)
     try follower.readToEnd()
-    current = Mutex(try follower.index())
+    current = Guarded(try follower.index())
   }
 
   func find(_ keys: LookupKeys) throws(OperatorError) -> LookupResult {
