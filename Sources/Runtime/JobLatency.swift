@@ -1,5 +1,4 @@
 import StreamModel
-import Synchronization
 
 /// How long it takes from a record's arrival (its source's system has given it) to where its results are seen.
 ///
@@ -42,7 +41,7 @@ package final class JobLatency: Sendable {
     var sealed: [(id: Int64, arrivals: [Int64])] = []
   }
 
-  private let shared = Mutex(Shared())
+  private let shared = Guarded(Shared())
 
   package init() {}
 

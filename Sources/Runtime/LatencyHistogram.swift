@@ -1,4 +1,4 @@
-import Synchronization
+import StreamModel
 
 /// How often something took how long.
 package final class LatencyHistogram: Sendable {
@@ -14,7 +14,7 @@ package final class LatencyHistogram: Sendable {
     package var count: Int { buckets.reduce(0, +) }
   }
 
-  private let state = Mutex(Counts())
+  private let state = Guarded(Counts())
 
   package init() {}
 

@@ -1,5 +1,4 @@
 import StreamModel
-import Synchronization
 
 /// Which changes of a view somebody waits for.
 enum ViewInterest: Hashable, Sendable {
@@ -69,7 +68,7 @@ package final class ViewFollowers: Sendable {
     var nextID = 0
   }
 
-  private let content = Mutex(Content())
+  private let content = Guarded(Content())
   private let log: ViewChangeLog
   private let account: (column: Int, schema: Schema)?
 

@@ -83,7 +83,7 @@ extension ServiceTests {
         _ = try runner.submit(text)
         try runner.wait("live", "running") { ($0["records_in"] as? Int ?? 0) > 1000 }
         let path = "/v1/topologies/live/upgrade"
-        let other = text.replacing("key: [account_id, service], window", with: "key: [account_id], window")
+        let other = text.replacing("key: [account_id, service]\n", with: "key: [account_id]\n")
           .replacing("key: [account_id, service, window_start]", with: "key: [account_id, window_start]")
           .replacing("services: {from: hourly, key: [service, account_id, window_start]}", with: "")
         // A checkpoint with the aggregate's state in it.
