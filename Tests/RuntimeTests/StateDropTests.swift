@@ -20,7 +20,7 @@ struct StateDropTests {
         connector: generator
         kind: usage
         rows: 1000000000
-        rate: 5000
+        rate: 1000
         records_per_event_second: 1
         anomalies: {duplicates: 0.05}
     steps:
@@ -37,16 +37,18 @@ struct StateDropTests {
     try TopologyLoader.load(text: text, file: folder.appendingPathComponent("t.yaml").path, overrides: overrides)
   }
 
-  /// Runs the topology, and ends it in the middle of its input, with a last checkpoint. Returns how many rows it has read.
+  /// Runs the topology, and ends it in the middle of its input, with a last checkpoint. Returns how many rows it has read, and how
+  /// many of them came too late for their hour.
   @discardableResult
-  private static func runHalf(_ folder: URL) async throws -> Int {
+  private static func runHalf(_ folder: URL) async throws -> (rows: Int, late: Int) {
     let plan = try plan(folder, text())
     let job = try JobSupervisor(plan)
     async let summary = job.run()
-    while job.progress.recordsRead < 5000 { await Task.yield() }
+    while job.progress.recordsRead < 1000 { await Task.yield() }
     job.requestStop()
-    #expect(try await !summary.isComplete)
-    return try newest(plan).recordsRead
+    let ended = try await summary
+    #expect(!ended.isComplete)
+    return (try newest(plan).recordsRead, late(ended))
   }
 
   /// Goes on until `rows` have been read since the beginning.
@@ -74,8 +76,11 @@ struct StateDropTests {
     try rows(folder, "hourly").reduce(0) { $0 + ($1["records"] as? Int ?? 0) }
   }
 
-  private static func duplicates(_ summary: JobSummary) -> Int {
-    summary.nodes.first { $0.name == "once" }?.ports.first { $0.port == .duplicates }?.rows ?? 0
+  private static func duplicates(_ summary: JobSummary) -> Int { rows(of: .duplicates, "once", summary) }
+  private static func late(_ summary: JobSummary) -> Int { rows(of: .late, "hourly", summary) }
+
+  private static func rows(of port: Port, _ step: String, _ summary: JobSummary) -> Int {
+    summary.nodes.first { $0.name == step }?.ports.first { $0.port == port }?.rows ?? 0
   }
 
   private static func withFolder(_ body: (URL) async throws -> Void) async throws {
@@ -92,7 +97,8 @@ struct StateDropTests {
 
   @Test func whatIsDroppedBeginsEmpty_theOtherStepsGoOn_andItIsSaidAndNoted() async throws {
     try await StateDropTests.withFolder { folder in
-      let rows = try await StateDropTests.runHalf(folder) + 15_000
+      let half = try await StateDropTests.runHalf(folder)
+      let rows = half.rows + 15_000
       let edited = StateDropTests.text(window: "2h")
       let plan = try StateDropTests.plan(folder, edited)
       let refused = #expect(throws: JobError.self) {
@@ -112,7 +118,8 @@ struct StateDropTests {
       #expect(noted.map(\.step) == ["hourly"] && noted.first?.entryCount == stored.reduce(0, +))
       let kept = try StateDropTests.rows(folder, "kept")
       #expect(stored.reduce(0, +) > 0 && before.counted < before.kept, "there was something to drop")
-      #expect(try StateDropTests.records(folder) - before.counted == kept.count - before.kept)
+      let late = StateDropTests.late(summary) - half.late
+      #expect(try StateDropTests.records(folder) - before.counted + late == kept.count - before.kept)
       #expect(Set(kept.map { "\($0["record_id"] ?? "")" }).count == kept.count, "what is a duplicate is still known")
       try await StateDropTests.withFolder { other in
         let (undisturbed, _) = try await StateDropTests.runRest(other, edited, rows: rows, dropping: StateDrop())
@@ -129,7 +136,7 @@ struct StateDropTests {
 
   @Test func aStepThatIsGone_leavesItsStateBehindOnlyWhenToldTo() async throws {
     try await StateDropTests.withFolder { folder in
-      let rows = try await StateDropTests.runHalf(folder) + 5000
+      let rows = try await StateDropTests.runHalf(folder).rows + 5000
       let edited = StateDropTests.text().replacing(/(?m)^ *hourly: .*\n?/, with: "")
       let fit = try StateFit.check(StateDropTests.plan(folder, edited), from: nil).fit
       #expect(fit.faults.count == 1 && fit.faults[0].contains("the topology has no such step"))
