@@ -27,6 +27,67 @@ import Testing
     #expect(total == counts.read, "\(counts)")
   }
 
+  /// The view `reconciliation`, of a runner: what came in of an account is what became of it, and of all what the source read.
+  @Test func forEveryAccount_whatCameInIsCountedDuplicateLateOrRejected_andInTotalUndecodable() throws {
+    let folder = try TestFolder()
+    let input = folder.path + "/usage.json"
+    let arguments = [
+      "generate", "--rows", "30000", "--accounts", "200", "--records-per-second", "1", "--output", input,
+    ]
+    #expect(try WeirProcess.run(arguments + ReconciliationTests.anomalies).status == 0)
+    let handle = try #require(FileHandle(forWritingAtPath: input))
+    try handle.seekToEnd()
+    let fax = #"{"record_id":"r","account_id":"acc-000001","service":"fax","started_at":"2026-03-01T00:00:00Z"}"#
+    try handle.write(contentsOf: Data((fax + "\n").utf8))
+    try handle.close()
+    let runner = try RunnerProcess.start(folder)
+    let submitted = try runner.weir(["submit"] + ReconciliationTests.settings(input, folder))
+    #expect(submitted.status == 0, "\(submitted.errors)")
+    let done = try runner.wait("usage-aggregation") { $0["state"] as? String == "done" }
+    let source = try #require((done["nodes"] as? [[String: Any]])?.first { $0["kind"] as? String == "source" })
+    let rows = try ReconciliationTests.rows(of: "reconciliation", runner)
+    #expect(rows.count > 100)
+    for row in rows {
+      func of(_ column: String) -> Int { row[column] as? Int ?? -1 }
+      #expect(of("records_in") == of("counted") + of("duplicates") + of("late") + of("rejected"), "\(row)")
+      #expect(of("open") == 0, "\(row)")
+    }
+    func total(_ rows: [[String: Any]], _ column: String) -> Int { rows.reduce(0) { $0 + ($1[column] as? Int ?? 0) } }
+    #expect(total(rows, "records_in") + (source["failed"] as? Int ?? -1) == source["in"] as? Int)
+    #expect(source["in"] as? Int == 30_001)
+    let hours = try ReconciliationTests.rows(of: "quality", runner)
+    for column in ["records_in", "duplicates", "late", "rejected"] {
+      #expect(total(hours, column) == total(rows, column) && total(rows, column) > 0, "\(column)")
+    }
+    #expect(runner.end(SIGTERM).status == 0)
+  }
+
+  /// All rows of a view, page by page.
+  private static func rows(of view: String, _ runner: RunnerProcess) throws -> [[String: Any]] {
+    var rows: [[String: Any]] = []
+    var cursor: String?
+    repeat {
+      let target =
+        "/v1/topologies/usage-aggregation/views/\(view)/rows?limit=100" + (cursor.map { "&cursor=\($0)" } ?? "")
+      let answer = try runner.curl(target)
+      try #require(answer.status == 200, "\(answer.body)")
+      let page = try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: Any] ?? [:]
+      rows += page["rows"] as? [[String: Any]] ?? []
+      cursor = page["next"] as? String
+    } while cursor != nil
+    return rows
+  }
+
+  /// The built-in topology on a file, with everything that it writes in `folder`.
+  private static func settings(_ input: String, _ folder: TestFolder) -> [String] {
+    var arguments = [UsageAggregation.file, "--set", "sources.usage.connector=file"]
+    arguments += ["--set", "sources.usage.path=\(input)", "--set", "dead_letters.path=\(folder.path)/dead"]
+    for output in UsageAggregation.outputs + ["rejected", "late"] {
+      arguments += ["--set", "sinks.\(output).path=\(folder.path)/\(output)"]
+    }
+    return arguments + ["--set", "checkpoint.directory=\(folder.path)/checkpoints"]
+  }
+
   struct Counts {
     var read = 0
     var counted = 0
@@ -39,13 +100,7 @@ import Testing
   /// Runs the built-in topology on a file and adds up what it wrote; duplicates, which are written nowhere, are taken from
   /// the summary.
   private static func run(on input: String, into folder: TestFolder) throws -> Counts {
-    var arguments = ["run", UsageAggregation.file, "--set", "sources.usage.connector=file"]
-    arguments += ["--set", "sources.usage.path=\(input)", "--set", "dead_letters.path=\(folder.path)/dead"]
-    for output in UsageAggregation.outputs + ["rejected"] {
-      arguments += ["--set", "sinks.\(output).path=\(folder.path)/\(output)"]
-    }
-    arguments += ["--set", "checkpoint.directory=\(folder.path)/checkpoints"]
-    let result = try WeirProcess.run(arguments)
+    let result = try WeirProcess.run(["run"] + settings(input, folder))
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.errors.contains("every record is accounted for"), "\(result.errors)")
     let letters = try DeadLetter.all(in: folder)
@@ -55,7 +110,8 @@ import Testing
     }
     counts.counted = folder.rows(in: "hourly").reduce(0) { $0 + (Int(PhoneLogTests.text($1, "records")) ?? 0) }
     counts.duplicates = number(after: "duplicates ", in: result.errors)
-    counts.late = letters.count { $0.port == "late" && ["once", "hourly"].contains($0.step) }
+    counts.late = folder.rows(in: "late").count
+    #expect(!letters.contains { $0.port == "late" && ["once", "hourly"].contains($0.step) }, "each is in one place")
     counts.undecodable = letters.count { $0.step == "usage" && $0.port == "error" }
     counts.rejected = folder.rows(in: "rejected").count
     return counts

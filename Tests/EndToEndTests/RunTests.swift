@@ -133,7 +133,9 @@ enum UsageAggregation {
   static func run(parallelism: Int, into folder: TestFolder, _ name: String) throws -> [String: [String]] {
     var arguments = ["run", file, "--set", "parallelism=\(parallelism)", "--set", "sources.usage.rows=30000"]
     for output in outputs { arguments += ["--set", "sinks.\(output).path=\(folder.path)/\(name)/\(output)"] }
-    arguments += ["--set", "sinks.rejected.path=\(folder.path)/\(name)/rejected"]
+    for output in ["rejected", "late"] {
+      arguments += ["--set", "sinks.\(output).path=\(folder.path)/\(name)/\(output)"]
+    }
     arguments += ["--set", "checkpoint.directory=\(folder.path)/\(name)/checkpoints"]
     arguments += ["--set", "dead_letters.path=\(folder.path)/\(name)/dead-letters"]
     let result = try WeirProcess.run(arguments)

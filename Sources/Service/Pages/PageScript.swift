@@ -195,6 +195,35 @@ enum PageScript {
       } catch (error) { say(error.message); }
     }
 
+    // Control charts of a view with one row an hour: its first whole number counts the records, the others parts of them.
+    async function quality() {
+      const target = '/v1/topologies/' + encodeURIComponent(path[1]) + '/views/' + encodeURIComponent(path[3]), shownHours = 336;
+      document.querySelector('h1').textContent = 'Data quality of ' + path[1];
+      try {
+        const definition = await get(target), time = definition.key[0];
+        const [total, ...parts] = definition.columns.filter(c => /^int64/.test(c.type)).map(c => c.name);
+        await repeat(2000, async () => {
+          let rows = [], cursor = '', page;
+          do {
+            page = await get(target + '/rows?limit=1000' + cursor);
+            rows = [...rows, ...page.rows].slice(-shownHours);
+            cursor = page.next ? '&cursor=' + page.next : '';
+          } while (cursor);
+          content.replaceChildren(make('p', {}, count(rows.reduce((sum, row) => sum + Number(row[total]), 0)) + ' records in '
+            + count(rows.length) + ' hours, as of the last checkpoint. Dashed: the limits within which chance stays.'),
+            ...parts.flatMap(part => {
+              const points = Quality.points(rows, time, total, part);
+              return [make('h2', {}, part.replace(/_/g, ' ')), make('div', {class: 'wide'}, Quality.draw(part, points)),
+                points.out.length ? table('Hours out of control', [{name: 'Hour'}, {name: 'Records', number: true},
+                  {name: part, number: true}, {name: 'Share', number: true}, {name: 'Limits', number: true}],
+                  points.out.slice(-20).reverse().map(p => [p.time.slice(0, 16).replace('T', ' '), count(p.of), count(p.count),
+                    Quality.percent(p.share), Quality.percent(p.lower) + ' to ' + Quality.percent(p.upper)]))
+                : make('p', {}, 'In control: no hour is beyond the limits.')];
+            }));
+        });
+      } catch (error) { say(error.message); }
+    }
+
     // An example of a customer's own page: the signed-in account's rows, and no others, since the token says which.
     async function portal() {
       const target = '/v1/topologies/' + encodeURIComponent(path[1]) + '/views/' + encodeURIComponent(path[2]);
@@ -225,7 +254,7 @@ enum PageScript {
       } catch (error) { say(error.message); }
     }
 
-    ({topologies, topology, view, portal})[document.body.dataset.page]();
+    ({topologies, topology, view, quality, portal})[document.body.dataset.page]();
 
     """#
 }

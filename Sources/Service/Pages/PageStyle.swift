@@ -28,6 +28,9 @@ enum PageStyle {
     svg.graph { min-width: 40rem; width: 100%; height: auto; } svg text { fill: currentColor; font-size: 13px; }
     svg .title { font-weight: 700; } svg rect { fill: Canvas; stroke: var(--line); } svg rect.hot { stroke: var(--bad); stroke-width: 3; }
     svg path { fill: none; stroke: var(--line); stroke-width: 2; } svg rect.bar { fill: var(--accent); stroke: none; }
+    svg.control { min-width: 36rem; width: 100%; height: auto; } svg.control circle { fill: var(--accent); }
+    svg.control circle.out { fill: var(--bad); } svg.control path.share { stroke: var(--accent); }
+    svg.control path.limit { stroke-dasharray: 6 4; }
     .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 1rem; margin-bottom: 1rem; }
     .card { border: 1px solid var(--line); border-radius: .6rem; padding: .8rem; } .card b { font-size: 1.5rem; display: block; }
     .fresh { animation: fresh 2s; } @keyframes fresh { from { background: color-mix(in srgb, var(--accent) 30%, transparent); } }

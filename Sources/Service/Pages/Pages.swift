@@ -8,9 +8,11 @@ extension API {
       page("/", "topologies", "Topologies"),
       page("/topologies/{topology}", "topology", "Topology"),
       page("/topologies/{topology}/views/{view}", "view", "View"),
+      page("/topologies/{topology}/quality/{view}", "quality", "Data quality"),
       page("/portal/{topology}/{view}", "portal", "Your usage"),
       file("/ui/weir.css", "text/css", PageStyle.text), file("/ui/weir.js", "text/javascript", PageScript.text),
       file("/ui/graph.js", "text/javascript", GraphScript.text),
+      file("/ui/quality.js", "text/javascript", QualityScript.text),
     ]
   }
 
@@ -43,6 +45,7 @@ enum PageFrame {
       <link rel="icon" href="data:,">
       <link rel="stylesheet" href="/ui/weir.css">
       <script src="/ui/graph.js" defer></script>
+      <script src="/ui/quality.js" defer></script>
       <script src="/ui/weir.js" defer></script>
       </head>
       <body data-page="\(name)">
