@@ -99,7 +99,8 @@ import Testing
       "run", file, "--set", "restart.initial_backoff=100ms", "--set", "restart.max_backoff=100ms",
       "--set", "restart.attempts=1000",
     ])
-    while !folder.contents.contains("checkpoints/killed/control") && running.process.isRunning { sched_yield() }
+    let control = folder.path + "/checkpoints/killed/control"
+    while !FileManager.default.fileExists(atPath: control) && running.process.isRunning { sched_yield() }
     let filler = disks[full.full].appendingPathComponent("filler")
     // What the job itself gives back, by removing an old checkpoint, is taken too: nothing can be committed, so it cannot end.
     while !running.errorsSoFar.contains("attempt 3") && running.process.isRunning {

@@ -79,7 +79,7 @@ struct StateDropTests {
   private static func duplicates(_ summary: JobSummary) -> Int { rows(of: .duplicates, "once", summary) }
   private static func late(_ summary: JobSummary) -> Int { rows(of: .late, "hourly", summary) }
 
-  private static func rows(of port: Port, _ step: String, _ summary: JobSummary) -> Int {
+  private static func rows(of port: SidePort, _ step: String, _ summary: JobSummary) -> Int {
     summary.nodes.first { $0.name == step }?.ports.first { $0.port == port }?.rows ?? 0
   }
 

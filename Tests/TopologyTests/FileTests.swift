@@ -141,12 +141,13 @@ func bundledTopology(_ name: String) -> String {
   @Test func usageAggregation_givesHoursSessionsAndCycles() throws {
     let plan = try plan()
     #expect(plan.notes.isEmpty)
-    #expect(plan.sinks.map(\.name) == ["hourly", "sessions", "cycles", "rejected"])
+    #expect(plan.sinks.map(\.name) == ["hourly", "sessions", "cycles", "rejected", "late"])
     #expect(
       plan.sinks.map { $0.schema.description.split(separator: ", ").prefix(6).joined(separator: ", ") } == [
         "account_id string not null, service string, window_start timestamp not null, window_end timestamp not null, records int64 not null, quantity decimal(38,3)",
         "account_id string not null, window_start timestamp not null, window_end timestamp not null, records int64 not null, seconds decimal(38,3), messages decimal(38,3)",
         "account_id string not null, service string, timezone string not null, window_start timestamp not null, window_end timestamp not null, records int64 not null",
+        "record_id string not null, account_id string not null, msisdn string, service string, started_at timestamp not null, quantity decimal(18,3)",
         "record_id string not null, account_id string not null, msisdn string, service string, started_at timestamp not null, quantity decimal(18,3)",
       ])
     guard let cycles = plan.steps.first(where: { $0.name == "cycles" }), case .aggregate(let spec) = cycles.operation
