@@ -63,8 +63,10 @@ struct StateDropTests {
     return (try await job.run(), job.notices)
   }
 
+  /// What a sink has written; nothing where it has had nothing to write yet.
   private static func rows(_ folder: URL, _ sink: String) throws -> [[String: Any]] {
     let place = folder.appendingPathComponent(sink)
+    guard FileManager.default.fileExists(atPath: place.path) else { return [] }
     return try FileManager.default.contentsOfDirectory(atPath: place.path).flatMap { name in
       try String(contentsOf: place.appendingPathComponent(name), encoding: .utf8).split(separator: "\n").map {
         try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
