@@ -274,6 +274,12 @@ package struct JobFailures: Error, Sendable, CustomStringConvertible {
   package let failures: [JobFailure]
   package let isQuarantined: Bool
 
+  package init(failureCount: Int, failures: [JobFailure], isQuarantined: Bool) {
+    self.failureCount = failureCount
+    self.failures = failures
+    self.isQuarantined = isQuarantined
+  }
+
   package var description: String {
     guard isQuarantined else { return failures.last?.reason ?? "" }
     let lines = failures.map { "\n  \(CivilTime.formatTimestamp($0.at)) \($0.reason)" }

@@ -81,7 +81,10 @@ final class SocketClient {
   private func receive() throws {
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     let count = recv(descriptor, &buffer, buffer.count, 0)
-    guard count > 0 else { throw Failure(reason: "the connection ended: \(String(decoding: pending, as: UTF8.self))") }
+    guard count > 0 else {
+      let cause = count == 0 ? "the server closed it" : String(cString: strerror(errno))
+      throw Failure(reason: "the connection ended (\(cause)): \(String(decoding: pending, as: UTF8.self))")
+    }
     pending += buffer[..<count]
   }
 

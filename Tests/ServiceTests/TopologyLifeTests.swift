@@ -138,6 +138,57 @@ extension ServiceTests {
       }
     }
 
+    /// A topology from a broker that does not answer.
+    private static func unreachable(_ name: String) -> String {
+      """
+      weir: 1
+      topology: \(name)
+      restart: {attempts: 100, initial_backoff: 50ms, max_backoff: 50ms}
+      sources:
+        usage:
+          connector: kafka
+          bootstrap: 127.0.0.1:1
+          topic: usage
+          format: json
+          schema: {account_id: string not null}
+      sinks:
+        out: {from: usage, connector: blackhole}
+      """
+    }
+
+    @Test func whileATopologyCannotReachItsBroker_itSaysSoAndIsTriedAgain_andTheRunnerIsReady() async throws {
+      let folder = FileManager.default.temporaryDirectory.appendingPathComponent("weir-runner-\(UUID().uuidString)")
+      defer { try? FileManager.default.removeItem(at: folder) }
+      try await TestRunner.with(folder: folder) { runner in
+        #expect(try runner.submit(Self.unreachable("cut-off")).status == 201)
+        _ = try runner.submit(TestRunner.usage("usage"))
+        try runner.wait("usage", "done")
+        #expect(try runner.request("GET", "/readyz").status == 200)
+        let waiting = try runner.wait("cut-off", "restarting", "starting") { $0["restarts"] as? Int ?? 0 > 0 }
+        #expect("\(waiting["last_failure"] ?? "")".contains("127.0.0.1:1"))
+        #expect(try runner.request("GET", "/readyz").status == 200)
+      }
+      // Started again with its broker still away: the runner is ready at once, and the topology is tried on.
+      try await TestRunner.with(folder: folder) { runner in
+        #expect(try runner.request("GET", "/readyz").status == 200)
+        try runner.wait("cut-off", "restarting", "starting") { $0["restarts"] as? Int ?? 0 > 0 }
+        let paused = try runner.request("POST", "/v1/topologies/cut-off/pause")
+        #expect(paused.status == 200 && paused.object["state"] as? String == "paused", "\(paused.text)")
+      }
+    }
+
+    @Test func aRunnerThatCannotKeepAnything_isNotReady() async throws {
+      try await TestRunner.with { runner in
+        #expect(try runner.request("GET", "/readyz").status == 200)
+        let directory = runner.folder.path + "/runner"
+        try FileManager.default.moveItem(atPath: directory, toPath: directory + "-away")
+        let answer = try runner.request("GET", "/readyz")
+        #expect(answer.status == 503 && answer.text.contains(directory))
+        try FileManager.default.moveItem(atPath: directory + "-away", toPath: directory)
+        #expect(try runner.request("GET", "/readyz").status == 200)
+      }
+    }
+
     @Test func afterARestart_everythingThatRanRunsAgain_andWhatWasPausedDoesNot() async throws {
       let folder = FileManager.default.temporaryDirectory.appendingPathComponent("weir-runner-\(UUID().uuidString)")
       defer { try? FileManager.default.removeItem(at: folder) }

@@ -9,8 +9,9 @@ extension API {
         answerType: "text/plain",
         handle: { _ in .bytes(Array("ok\n".utf8), type: "text/plain") }),
       Endpoint(
-        method: "GET", path: "/readyz", summary: "Whether everything that is to run has been started", roles: [],
-        answer: "Text", answerType: "text/plain", problems: [.unavailable], handle: ready),
+        method: "GET", path: "/readyz",
+        summary: "Whether the runner itself can be relied on, however its topologies are", roles: [], answer: "Text",
+        answerType: "text/plain", problems: [.unavailable], handle: ready),
       Endpoint(
         method: "GET", path: "/metrics", summary: "Counters and gauges as Prometheus reads them", roles: [.operator],
         answer: "Text", answerType: "text/plain; version=0.0.4", problems: [.unavailable], handle: metrics),
@@ -21,7 +22,7 @@ extension API {
   }
 
   private func ready(_ request: APIRequest) throws -> APIAnswer {
-    guard runner.isReady else { throw Problem(.unavailable, "topologies are being started") }
+    if let reason = runner.unreadiness { throw Problem(.unavailable, reason) }
     return .bytes(Array("ready\n".utf8), type: "text/plain")
   }
 

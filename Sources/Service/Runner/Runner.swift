@@ -16,6 +16,7 @@ package final class Runner: Service {
     var topologies: [String: RunnerTopology] = [:]
     /// Those whose record cannot be used, and why.
     var broken: [String: String] = [:]
+    var isRunning = false
     var isStopping = false
   }
 
@@ -55,6 +56,7 @@ package final class Runner: Service {
   // MARK: Running
 
   package func run() async throws {
+    shared.withLock { $0.isRunning = true }
     await withGracefulShutdownHandler {
       await withDiscardingTaskGroup { group in
         for await topology in starts { group.addTask { await topology.runOnce() } }
@@ -99,9 +101,14 @@ package final class Runner: Service {
     return topology
   }
 
-  /// Whether everything that is to run has been started, however that went.
-  package var isReady: Bool {
-    !shared.withLock { $0.isStopping } && topologies.allSatisfy { $0.status.phase != .starting }
+  /// Why the runner cannot be relied on now; nil where it can. How its topologies are is no part of it: one that cannot reach its broker
+  /// says so itself, and the others are asked and run as ever.
+  package var unreadiness: String? {
+    let (isStopping, isRunning) = shared.withLock { ($0.isStopping, $0.isRunning) }
+    if isStopping { return "the runner is being stopped" }
+    if !isRunning { return "the runner has not begun to start its topologies" }
+    if let reason = directory.unusability { return reason }
+    return nil
   }
 
   // MARK: Operations

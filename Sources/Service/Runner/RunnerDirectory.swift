@@ -49,6 +49,14 @@ final class RunnerDirectory: Sendable {
 
   deinit { close(lock) }
 
+  /// Why nothing can be kept in it now; nil where it can.
+  var unusability: String? {
+    guard access(path, W_OK) == 0 else { return DurableFile.Failure(path, "cannot be written").description }
+    var room = statvfs()
+    guard statvfs(path, &room) == 0 else { return DurableFile.Failure(path, "cannot be looked at").description }
+    return room.f_bavail == 0 ? "\(path): there is no room left on its disk" : nil
+  }
+
   private func folder(_ name: String) -> String { "\(path)/topologies/\(name)" }
 
   /// A topology that is known, or why its record cannot be read.

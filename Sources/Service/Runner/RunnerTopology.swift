@@ -18,7 +18,7 @@ package final class RunnerTopology: @unchecked Sendable {
     /// Its sources are being opened and its checkpoint read. Can become any of the others.
     case starting
     case running
-    /// It failed, and waits to be started again. Shown in the place of `running`.
+    /// It failed, or could not be started for want of something else (a broker, a disk), and waits to be started again.
     case restarting
     /// It takes its last checkpoint. Becomes `paused`.
     case stopping
@@ -46,6 +46,8 @@ package final class RunnerTopology: @unchecked Sendable {
   private var lastRestarts: (count: Int, last: JobFailure?) = (0, nil)
   private var currentPhase: Phase
   private var notices: [String] = []
+  /// When a start that did not succeed is tried again, wall-clock ms.
+  private var restartAt: Int64?
   private var isStopRequested = false
   private var isBusy = false
   private var startedAt: Int64?
@@ -91,7 +93,7 @@ package final class RunnerTopology: @unchecked Sendable {
   package var status: Status {
     monitor.locked {
       var phase = currentPhase
-      var restartAt: Int64?
+      var restartAt = restartAt
       if phase == .running, case .restarting(_, let at, _)? = supervisor?.state {
         phase = .restarting
         restartAt = at
@@ -114,19 +116,14 @@ package final class RunnerTopology: @unchecked Sendable {
   /// Whether it should run and has neither ended nor been given up.
   var isToRun: Bool { monitor.locked { record.isWanted && !record.isDone && record.failure == nil } }
 
-  private var isActive: Bool { [.starting, .running, .stopping].contains(currentPhase) }
+  private var isActive: Bool { [.starting, .running, .restarting, .stopping].contains(currentPhase) }
 
   // MARK: Running
 
   /// Runs the job until it ends, however it does.
   func runOnce() async {
-    let (plan, views, options) = monitor.locked { (currentPlan, currentViews, startOptions()) }
     do {
-      let supervisor = try await Blocking.run("start") { [self] in
-        let supervisor = try JobSupervisor(plan, options: options, views: views) { [self] in noteState($0) }
-        began(supervisor)
-        return supervisor
-      }
+      let supervisor = try await Blocking.alone("start") { [self] in try start() }
       let summary = try await supervisor.run()
       ended(summary.isComplete ? .done : .paused, nil)
     } catch is CancellationError {
@@ -135,6 +132,51 @@ package final class RunnerTopology: @unchecked Sendable {
       ended(failures.isQuarantined ? .quarantined : .failed, failures.description)
     } catch {
       ended(.failed, "\(error)")
+    }
+  }
+
+  /// Starts the job. What another attempt may mend (a broker that does not answer) is tried again as the topology's `restart:` says,
+  /// as a job that runs is. Blocks.
+  private func start() throws -> JobSupervisor {
+    let (plan, views, options) = monitor.locked { (currentPlan, currentViews, startOptions()) }
+    var machine = RestartStateMachine(plan.restart)
+    while true {
+      machine.started()
+      do {
+        let supervisor = try JobSupervisor(plan, options: options, views: views) { [self] in noteState($0) }
+        began(supervisor)
+        return supervisor
+      } catch {
+        let failure = JobFailure(at: Clock.wallMilliseconds(), reason: error.description)
+        switch machine.failed(failure, isRetriable: error.isRetriable, jitter: .random(in: 0...1)) {
+        case .restart(let milliseconds, let attempt):
+          noteState(.restarting(attempt: attempt, at: failure.at + milliseconds, failure: failure))
+          try pause(milliseconds, after: failure)
+        case .fail(let failure):
+          throw JobFailures(failureCount: 1, failures: [failure], isQuarantined: false)
+        case .quarantine(let count, let failures):
+          throw JobFailures(failureCount: count, failures: failures, isQuarantined: true)
+        }
+      }
+    }
+  }
+
+  /// Waits for the next attempt to start it; throws when it is to stop meanwhile.
+  private func pause(_ milliseconds: Int64, after failure: JobFailure) throws(CancellationError) {
+    try monitor.locked { () throws(CancellationError) in
+      lastRestarts = (lastRestarts.count + 1, failure)
+      restartAt = failure.at + milliseconds
+      if currentPhase == .starting { currentPhase = .restarting }
+      defer { restartAt = nil }
+      while !isStopRequested {
+        let rest = failure.at + milliseconds - Clock.wallMilliseconds()
+        guard rest > 0 else {
+          currentPhase = .starting
+          return
+        }
+        monitor.wait(milliseconds: min(rest, milliseconds))
+      }
+      throw CancellationError()
     }
   }
 
@@ -206,7 +248,8 @@ package final class RunnerTopology: @unchecked Sendable {
   func requestStop() {
     let supervisor = monitor.locked { () -> JobSupervisor? in
       isStopRequested = true
-      if currentPhase == .running { currentPhase = .stopping }
+      if currentPhase == .running || currentPhase == .restarting { currentPhase = .stopping }
+      monitor.signalAll()
       return self.supervisor
     }
     supervisor?.requestStop()
@@ -308,6 +351,13 @@ enum Blocking {
       throw Problem(.unavailable, "too much is being done already — try again")
     }
     defer { count.subtract(1, ordering: .relaxed) }
+    return try await alone(name, body)
+  }
+
+  /// What somebody else bounds, and may take as long as it likes.
+  static func alone<Result: Sendable>(
+    _ name: String, _ body: @Sendable @escaping () throws -> Result
+  ) async throws -> Result {
     let executor = DedicatedThreadExecutor(name: name)
     defer { executor.shutDown() }
     return try await onThread(executor, body)
