@@ -67,8 +67,10 @@ struct TestRunner {
     -> [String: Any]
   {
     let deadline = Date().addingTimeInterval(60)
+    // One connection for all that is asked: a new one each time would use up the ports.
+    let client = try SocketClient(port: port)
     while true {
-      let topology = try describe(name)
+      let topology = try client.request("GET", "/v1/topologies/\(name)").object
       if states.contains(topology["state"] as? String ?? ""), isSo(topology) { return topology }
       guard Date() < deadline else {
         throw SocketClient.Failure(
