@@ -17,7 +17,8 @@ final class EdgeWriter {
   /// Combines rows of a key before they are sent; nil where the receiver needs them one by one.
   private let combiner: PartialAggregator?
   private var partitioner: KeyPartitioner
-  private var pending: [(target: Int, element: StreamElement)] = []
+  /// What is held back, by receiver.
+  private var pending: [[StreamElement]]
   private var turn = 0
   private(set) var watermark = EventTimes.minimum
 
@@ -32,6 +33,7 @@ final class EdgeWriter {
     isRead = (0..<columnCount).map { columns.contains($0) }
     readsAll = columns.count == columnCount
     self.isBuffered = isBuffered
+    pending = Array(repeating: [], count: inboxes.count)
     partitioner = KeyPartitioner(parallelism: inboxes.count)
     // One receiver takes all rows as they are, keys unencoded.
     combiner = inboxes.count > 1 ? combines.flatMap { PartialAggregator($0) } : nil
@@ -105,28 +107,25 @@ final class EdgeWriter {
     for target in inboxes.indices { try send(element, to: target) }
   }
 
-  /// Sends an element to every receiver at once, also in a source's worker, whose turn it must be.
-  func broadcastNow(_ element: StreamElement) throws(Interruption) {
-    for inbox in inboxes { try inbox.send(element, channel: channel) }
-  }
-
-  /// Sends a mark to one receiver, each in turn; in a source's worker its turn must have come.
+  /// Sends a mark to one receiver, each in turn.
   func pass(_ mark: LatencyMark) throws(Interruption) {
-    try inboxes[mark.number % inboxes.count].send(.latency(mark), channel: channel)
+    try send(.latency(mark), to: mark.number % inboxes.count)
   }
 
   private func send(_ element: StreamElement, to target: Int) throws(Interruption) {
     if isBuffered {
-      pending.append((target, element))
+      pending[target].append(element)
     } else {
       try inboxes[target].send(element, channel: channel)
     }
   }
 
-  /// Sends what was held back, in order; `turn` continues the round robin where the source's other workers left it.
+  /// Sends what was held back, in order; in a source's worker, whose turn it must be. Each receiver is woken once.
   func flush() throws(Interruption) {
-    for (target, element) in pending { try inboxes[target].send(element, channel: channel) }
-    pending.removeAll(keepingCapacity: true)
+    for target in inboxes.indices where !pending[target].isEmpty {
+      try inboxes[target].send(pending[target], channel: channel)
+      pending[target].removeAll(keepingCapacity: true)
+    }
   }
 
   /// In a source's worker: which receiver the next batch goes to, so that batches go round in the order of chunks.

@@ -31,6 +31,7 @@ final class Inbox: @unchecked Sendable {
   private var nextChannel = 0
   private var isClosed = false
   private var cancelledCheckpoint: Int64?
+  private var waitingSenders = 0
   private let progress: StageProgress?
 
   /// `progress`: where the time is counted that senders wait.
@@ -41,21 +42,32 @@ final class Inbox: @unchecked Sendable {
 
   /// Appends `element` to a channel; blocks while the channel is full.
   func send(_ element: StreamElement, channel: Int) throws(Interruption) {
+    try send(CollectionOfOne(element), channel: channel)
+  }
+
+  /// Appends elements to a channel, and wakes the reader once; blocks while the channel is full.
+  func send(_ elements: some Sequence<StreamElement>, channel: Int) throws(Interruption) {
     try monitor.locked { () throws(Interruption) in
-      if case .batch(let batch) = element {
-        if isFull(channels[channel]) { waitForRoom(channel) }
-        channels[channel].batches += 1
-        channels[channel].sizeBytes += batch.sizeBytes
+      for element in elements {
+        if case .batch(let batch) = element {
+          if isFull(channels[channel]) { waitForRoom(channel) }
+          channels[channel].batches += 1
+          channels[channel].sizeBytes += batch.sizeBytes
+        }
+        if isClosed { throw .cancelled }
+        channels[channel].elements.append(element)
       }
-      if isClosed { throw .cancelled }
-      channels[channel].elements.append(element)
-      monitor.signalAll()
     }
+    // Not under the lock, which whoever wakes would have to wait for.
+    monitor.signalAll()
   }
 
   private func waitForRoom(_ channel: Int) {
     let start = Clock.monotonicNanoseconds()
+    waitingSenders += 1
+    monitor.signalAll()
     while isFull(channels[channel]) && !isClosed { monitor.wait() }
+    waitingSenders -= 1
     progress?.addBlocked(Clock.monotonicNanoseconds() - start)
   }
 
@@ -106,7 +118,7 @@ final class Inbox: @unchecked Sendable {
     if case .batch(let batch) = element {
       channels[channel].batches -= 1
       channels[channel].sizeBytes -= batch.sizeBytes
-      monitor.signalAll()
+      if waitingSenders > 0 { monitor.signalAll() }
     }
     return element
   }

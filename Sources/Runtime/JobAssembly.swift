@@ -269,7 +269,10 @@ struct SubtaskBuilder {
         counters: progress.counters(stage, subtask), progress: stageProgress, name: source.name,
         checkpoints: checkpoints, participant: nextParticipant, latency: progress.latency,
         onError: SubtaskBuilder.errorRule(source))
-      return Runnable(name: name) { try worker.run() }
+      return Runnable(name: name) {
+        NamedThread.preferThroughput()
+        try worker.run()
+      }
     }
     var outgoing = edges.sorted { $0.key < $1.key }.map(\.value)
     if let reporter { outgoing.append(reporter.edge) }
@@ -281,7 +284,10 @@ struct SubtaskBuilder {
       inbox: inboxes[stage][subtask], chain: chain, inputs: channelInputs(stage), edges: outgoing,
       progress: stageProgress, checkpoints: checkpoints, participant: nextParticipant, lastCheckpoint: start.lastID,
       liveLatency: graph.stages[stage].writesViews ? progress.latency.live : nil)
-    return Runnable(name: name) { try worker.run() }
+    return Runnable(name: name) {
+      NamedThread.preferThroughput()
+      try worker.run()
+    }
   }
 
   private func sourceBuilder(_ source: SourcePlan) -> SourceBatchBuilder {

@@ -170,14 +170,15 @@ final class SourceCoordinator: @unchecked Sendable {
   func stamp<Result>(_ ticket: Int, _ body: (inout SourceWatermarks) -> Result) throws(Interruption) -> (
     Result, EventTime
   ) {
-    try turns.locked { () throws(Interruption) in
+    let stamped = try turns.locked { () throws(Interruption) in
       while stampTurn != ticket && !isClosed { turns.wait() }
       if isClosed { throw .cancelled }
       let result = body(&watermarks)
       stampTurn += 1
-      turns.signalAll()
       return (result, watermarks.current)
     }
+    turns.signalAll()
+    return stamped
   }
 
   /// Waits for the ticket's turn to send, and sends. `body` gets the watermark to announce, if it has risen to `watermark`.
@@ -192,10 +193,8 @@ final class SourceCoordinator: @unchecked Sendable {
     let risen = watermark > lastSentWatermark ? watermark : nil
     lastSentWatermark = max(lastSentWatermark, watermark)
     try body(risen)
-    turns.locked {
-      sendTurn += 1
-      turns.signalAll()
-    }
+    turns.locked { sendTurn += 1 }
+    turns.signalAll()
   }
 
   /// Ends every wait with `Interruption.cancelled`.

@@ -118,13 +118,13 @@ final class SourceWorker {
       if case .barrier(let barrier)? = mark { latency.seal(barrier.id, source: participant) }
       let arrival = arrivedAt.flatMap { latency.mark(source: participant, arrivedAt: $0) }
       for edge in edges {
-        try edge.flush()
         if let arrival { try edge.pass(arrival) }
-        if let risen { try edge.broadcastNow(.watermark(Watermark(risen))) }
-        if let mark { try edge.broadcastNow(mark) }
+        if let risen { try edge.broadcast(.watermark(Watermark(risen))) }
+        if let mark { try edge.broadcast(mark) }
+        try edge.flush()
       }
+      if let mark, mark.isForDeadLetters { try deadLetters.edge.broadcast(mark) }
       try deadLetters.edge.flush()
-      if let mark, mark.isForDeadLetters { try deadLetters.edge.broadcastNow(mark) }
       for (node, target) in zip(chain.nodes, counters) { node.counters.drain(into: target) }
       if mark != nil { counts = counters.compactMap(\.count) }
     }
