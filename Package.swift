@@ -28,6 +28,8 @@ let frontEndPackages: [Package.Dependency] = [
   .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
   .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+  .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+  .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
   .package(url: "https://github.com/apple/swift-crypto", "3.12.3"..<"5.0.0"),
 ]
 
@@ -106,7 +108,9 @@ let frontEnds: [Target] = [
       .product(name: "Hummingbird", package: "hummingbird"),
       .product(name: "HummingbirdCore", package: "hummingbird"),
       .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "JWTKit", package: "jwt-kit"),
-      .product(name: "Logging", package: "swift-log"),
+      .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+      .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      .product(name: "NIOSSL", package: "swift-nio-ssl"),
       .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
     ]),
   .executableTarget(
@@ -120,7 +124,8 @@ let frontEnds: [Target] = [
   tests(
     "ServiceTests",
     [
-      "Service", "Views", "Topology", "Runtime", "StreamModel", .product(name: "Crypto", package: "swift-crypto"),
+      "Service", "Views", "Topology", "Runtime", "StreamModel", "TestSupport",
+      .product(name: "Crypto", package: "swift-crypto"),
       .product(name: "JWTKit", package: "jwt-kit"), .product(name: "Logging", package: "swift-log"),
     ]),
   tests("EndToEndTests", ["RatingModel", "TestSupport"]),

@@ -58,6 +58,11 @@ package final class Job: Sendable {
   /// The highest checkpoint number that had been used when it was made.
   var lastCheckpoint: Int64 { assembly.lastCheckpoint }
 
+  private let firstFailed = Guarded<String?>(nil)
+
+  /// The stage whose subtask failed first, once `run` has thrown.
+  var failedStage: String? { firstFailed.withLock { $0 } }
+
   /// What whoever starts the run should know: what is new to its checkpoint, what is skipped.
   package var notices: [String] { assembly.notices }
 
@@ -107,7 +112,12 @@ package final class Job: Sendable {
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for (runnable, executor) in zip(assembly.runnables, executors) {
-          group.addTask(executorPreference: executor) { try runnable.run() }
+          group.addTask(executorPreference: executor) { [firstFailed] in
+            do { try runnable.run() } catch {
+              if !(error is Interruption) { firstFailed.withLock { $0 = $0 ?? runnable.stage } }
+              throw error
+            }
+          }
         }
         try await collect(&group)
       }

@@ -14,7 +14,16 @@ import Views
 /// Invariant for `Sendable`: `body` and everything it owns is used by one task only.
 struct Runnable: @unchecked Sendable {
   let name: String
+  /// Whose subtask it is.
+  let stage: String
   let body: () throws -> Void
+
+  init(name: String, stage: String? = nil, body: @escaping () throws -> Void) {
+    self.name = name
+    self.stage = stage ?? name
+    self.body = body
+  }
+
   func run() throws { try body() }
 }
 
@@ -269,7 +278,7 @@ struct SubtaskBuilder {
         counters: progress.counters(stage, subtask), progress: stageProgress, name: source.name,
         checkpoints: checkpoints, participant: nextParticipant, latency: progress.latency,
         onError: SubtaskBuilder.errorRule(source))
-      return Runnable(name: name) {
+      return Runnable(name: name, stage: graph.stages[stage].name) {
         NamedThread.preferThroughput()
         try worker.run()
       }
@@ -284,7 +293,7 @@ struct SubtaskBuilder {
       inbox: inboxes[stage][subtask], chain: chain, inputs: channelInputs(stage), edges: outgoing,
       progress: stageProgress, checkpoints: checkpoints, participant: nextParticipant, lastCheckpoint: start.lastID,
       liveLatency: graph.stages[stage].writesViews ? progress.latency.live : nil)
-    return Runnable(name: name) {
+    return Runnable(name: name, stage: graph.stages[stage].name) {
       NamedThread.preferThroughput()
       try worker.run()
     }

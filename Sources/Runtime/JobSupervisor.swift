@@ -31,6 +31,8 @@ package final class JobSupervisor: Sendable {
     var outcomes = CheckpointOutcomes()
     var restartCount = 0
     var lastFailure: JobFailure?
+    /// Where the last attempt failed.
+    var failedStage: String?
   }
 
   private let plan: LogicalPlan
@@ -187,6 +189,7 @@ package final class JobSupervisor: Sendable {
       return try await job.run()
     } catch {
       if job.checkpointOutcomes.committedCount > 0 { machine.committed() }
+      shared.withLock { $0.failedStage = job.failedStage }
       throw error
     }
   }
@@ -223,10 +226,13 @@ package final class JobSupervisor: Sendable {
 
   /// Waits until the job is to be started again; throws when it is not.
   private func recover(from error: any Error, _ machine: inout RestartStateMachine) async throws {
-    let failure = JobFailure(at: Clock.wallMilliseconds(), reason: "\(error)")
-    shared.withLock { shared in
+    let failure = shared.withLock { shared in
+      let step = (error as? JobError)?.step ?? shared.failedStage
+      let failure = JobFailure(at: Clock.wallMilliseconds(), reason: "\(error)", step: step)
+      shared.failedStage = nil
       shared.restartCount += 1
       shared.lastFailure = failure
+      return failure
     }
     let isRetriable = (error as? JobError)?.isRetriable ?? (error as? ConnectorError)?.isRetriable ?? true
     switch machine.failed(failure, isRetriable: isRetriable, jitter: .random(in: 0...1)) {

@@ -35,6 +35,14 @@ package enum JobError: Error, Sendable, CustomStringConvertible {
     }
   }
 
+  /// The step that it is about, where it says so.
+  package var step: String? {
+    switch self {
+    case .row(let step, _), .operation(let step, _): step
+    case .connector, .checkpoint, .request: nil
+    }
+  }
+
   package var description: String {
     switch self {
     case .connector(let error): error.description

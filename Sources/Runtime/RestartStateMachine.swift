@@ -5,9 +5,12 @@ package struct JobFailure: Equatable, Sendable {
   /// Wall-clock ms since 1970.
   package let at: Int64
   package let reason: String
-  package init(at: Int64, reason: String) {
+  /// The stage or step that failed; nil where it was none of them.
+  package let step: String?
+  package init(at: Int64, reason: String, step: String? = nil) {
     self.at = at
     self.reason = reason
+    self.step = step
   }
 }
 

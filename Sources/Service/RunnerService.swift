@@ -100,6 +100,8 @@ package final class RunnerService: Sendable {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate).map { .certificate($0) },
       privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem)))
+    // What came before is broken: RFC 8996.
+    configuration.minimumTLSVersion = .tlsv12
     if let authorities = files.clientAuthorities {
       configuration.trustRoots = .file(authorities)
       configuration.certificateVerification = .noHostnameVerification

@@ -32,7 +32,8 @@ package struct ViewSight: Hashable, Sendable {
 /// Rows of a view, and how to go on behind them.
 package struct ViewPage: Sendable {
   package let rows: RecordBatch
-  /// Where the next page begins; nil where there is none.
+  /// Where the next page begins, behind the last key that was looked at, perhaps of a row that the reader must not see: not to be shown
+  /// as it is. Nil where there is none.
   package let next: [UInt8]?
   /// The checkpoint that committed rows are of.
   package let checkpoint: Int64

@@ -35,6 +35,29 @@ import Testing
     #expect(try String(contentsOfFile: log, encoding: .utf8).contains(#""who":"anna""#))
   }
 
+  @Test func whereTheAuditLogIsFull_nothingIsAnsweredOrDone_andItGoesOnWholeWhenThereIsRoom() throws {
+    let folder = try TestFolder()
+    let log = folder.path + "/runner/audit.log"
+    let full = try RunnerProcess.start(folder, maxFileKilobytes: 8)
+    var count = 0
+    while try full.curl("/v1/topologies").status == 200 { count += 1 }
+    #expect(count > 10)
+    let topology = try folder.write("t.yaml", "weir: 1\ntopology: t\nsources: {}\n")
+    let submission = ["--data-binary", "@" + topology, "--header", "Content-Type: text/plain"]
+    #expect(try full.curl("/v1/topologies", submission).status == 503)
+    #expect(try full.curl("/v1/topologies").status == 503)
+    #expect(try full.curl("/healthz").status == 200)
+    // Nothing of a line stands at its end.
+    let verified = try WeirProcess.run(["audit", "verify", log])
+    #expect(verified.status == 0 && verified.errors.contains(": \(count) entries"), "\(verified.errors)")
+    #expect(full.end(SIGTERM).status == 0)
+
+    let roomy = try RunnerProcess.start(folder)
+    #expect(try roomy.curl("/v1/topologies").status == 200)
+    #expect(roomy.end(SIGTERM).status == 0)
+    #expect(try WeirProcess.run(["audit", "verify", log]).errors.contains(": \(count + 1) entries"))
+  }
+
   @Test func overTLS_onlyClientsWithACertificateOfTheAuthorityAreSpokenTo() throws {
     let folder = try TestFolder()
     _ = try shell(
@@ -58,6 +81,16 @@ import Testing
     #expect(open.address.hasPrefix("https://"))
     #expect(try open.curl("/healthz", trusting("good")).status == 200)
     #expect(try open.curl("/healthz", trusting("other")).status == 0)
+    let old = trusting("good") + ["--tls-max", "1.1", "--ciphers", "DEFAULT:@SECLEVEL=0"]
+    #expect(try open.curl("/healthz", old).status == 0)
+    let listed = try WeirProcess.run(
+      ["list", "--once", "--tls-ca", path + "/good-ca.pem", "--runner", open.address],
+      environment: ["WEIR_TOKEN": staff])
+    #expect(listed.status == 0, "\(listed.errors)")
+    let doubted = try WeirProcess.run(
+      ["list", "--once", "--tls-ca", path + "/other-ca.pem", "--runner", open.address],
+      environment: ["WEIR_TOKEN": staff])
+    #expect(doubted.status == 1)
     #expect(try open.curl("/v1/topologies", trusting("good") + bearer(staff)).status == 200)
     #expect(open.end(SIGTERM).status == 0)
 
@@ -67,6 +100,14 @@ import Testing
     #expect(try closed.curl("/healthz", trusting("good") + showing("good")).status == 200)
     #expect(try closed.curl("/v1/topologies", trusting("good") + showing("good")).status == 401)
     #expect(try closed.curl("/v1/topologies", trusting("good") + showing("good") + bearer(staff)).status == 200)
+    for (who, status) in [("good", Int32(0)), ("other", 1)] {
+      let listed = try WeirProcess.run(
+        [
+          "list", "--once", "--runner", closed.address, "--tls-ca", path + "/good-ca.pem",
+          "--tls-certificate", "\(path)/\(who).pem", "--tls-key", "\(path)/\(who).key",
+        ], environment: ["WEIR_TOKEN": staff])
+      #expect(listed.status == status, "\(who): \(listed.errors)")
+    }
     #expect(closed.end(SIGTERM).status == 0)
   }
 
@@ -81,9 +122,14 @@ import Testing
       modulus=$(openssl rsa -pubin -in key.pem.public -noout -modulus 2> /dev/null | cut -d= -f2 \
         | python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' \
         | openssl base64 -A | tr '+/' '-_' | tr -d '=')
-      printf '{"keys":[{"kty":"RSA","alg":"RS256","use":"sig","kid":"one","n":"%s","e":"AQAB"}]}' "$modulus" \
-        > served/keys.json
+      printf '{"keys":[{"kty":"RSA","use":"enc","alg":"RSA-OAEP","n":"AQAB","e":"AQAB"},
+        {"kty":"RSA","kid":"one","n":"%s","e":"AQAB"}]}' "$modulus" > served/keys.json
       """)
+    // The set leaves the algorithm open: no token decides it, whoever made that.
+    func part(_ text: String) -> String {
+      Data(text.utf8).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    }
+    let forged = part(#"{"alg":"PS512","kid":"one"}"#) + "." + part(#"{"sub":"x","role":"operator"}"#) + ".AAAA"
     let server = try WeirProcess.start(
       ["-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", folder.path + "/served", "0"],
       executable: URL(fileURLWithPath: "/usr/bin/python3"))
@@ -97,6 +143,7 @@ import Testing
     }
     let place = try #require(server.outputSoFar.firstMatch(of: /\((http:[^)]*)\)/)?.1)
     let runner = try RunnerProcess.start(folder, ["--token-keys-url", "\(place)keys.json"])
+    #expect(try runner.curl("/v1/topologies", bearer(forged)).status == 401)
     #expect(try runner.curl("/v1/topologies", bearer(staff)).status == 200)
     for _ in 0..<5 { #expect(try runner.curl("/v1/topologies", bearer(strange)).status == 401) }
     #expect(try runner.curl("/v1/topologies", bearer(staff)).status == 200)

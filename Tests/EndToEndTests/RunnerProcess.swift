@@ -7,12 +7,20 @@ struct RunnerProcess {
   let address: String
   let token: String?
 
-  /// Starts one in `folder`, on a free port, and returns when it answers.
+  /// Starts one in `folder`, on a free port, and returns when it answers. `maxFileKilobytes`: how large its files may become.
   static func start(
-    _ folder: TestFolder, _ arguments: [String] = ["--insecure-no-auth"], token: String? = nil
+    _ folder: TestFolder, _ arguments: [String] = ["--insecure-no-auth"], token: String? = nil,
+    maxFileKilobytes: Int? = nil, environment: [String: String] = [:]
   ) throws -> RunnerProcess {
-    let running = try WeirProcess.start(
-      ["runner", "--directory", folder.path + "/runner", "--port", "0"] + arguments)
+    let command = ["runner", "--directory", folder.path + "/runner", "--port", "0"] + arguments
+    let running: WeirProcess.Running
+    if let maxFileKilobytes {
+      let limit = "trap '' XFSZ; ulimit -f \(maxFileKilobytes); exec \"$@\""
+      running = try WeirProcess.start(
+        ["-c", limit, "bash", WeirProcess.binary.path] + command, executable: URL(fileURLWithPath: "/bin/bash"))
+    } else {
+      running = try WeirProcess.start(command, environment: environment)
+    }
     while true {
       if let line = running.errorsSoFar.split(separator: "\n").first(where: { $0.hasPrefix("weir: runner at ") }) {
         return RunnerProcess(

@@ -32,6 +32,18 @@ import Testing
 
   private func records(_ topology: [String: Any]) -> Int { topology["records_in"] as? Int ?? 0 }
 
+  @Test func aLineOfTheLogAboutAFailure_namesTopologyStepAndCheckpoint() throws {
+    let folder = try TestFolder()
+    let runner = try RunnerProcess.start(folder, environment: ["WEIR_FAULT": "sink-sync:EIO:20"])
+    #expect(try runner.weir(["submit", try folder.write("one.yaml", topology("one"))]).status == 0)
+    _ = try runner.wait("one") { $0["restarts"] as? Int == 1 && $0["state"] as? String == "running" }
+    let ended = runner.end(SIGTERM)
+    #expect(ended.status == 0)
+    let line = ended.errors.split(separator: "\n").first { $0.contains("failed, and is started again") } ?? ""
+    for part in ["topology=one", "step=hourly", "attempt=1", "reason="] { #expect(line.contains(part), "\(line)") }
+    #expect(line.contains(/checkpoint=[0-9]+/), "\(line)")
+  }
+
   @Test func whatRan_runsAgainAfterAKill_andNoRowIsLostOrDoubled() throws {
     let folder = try TestFolder()
     var runner = try RunnerProcess.start(folder)

@@ -54,11 +54,12 @@ struct StyleTests {
     "Service": [
       "StreamModel", "Formats", "Operators", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
       "Synchronization", "Glibc", "Foundation", "FoundationNetworking", "Crypto", "HTTPTypes", "Hummingbird",
-      "HummingbirdCore", "HummingbirdTLS", "JWTKit", "Logging", "ServiceLifecycle",
+      "HummingbirdCore", "HummingbirdTLS", "JWTKit", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
+      "ServiceLifecycle",
     ],
     "weir": [
       "CGlibc", "StreamModel", "Formats", "Operators", "Checkpoint", "Connectors", "Topology", "Runtime", "Service",
-      "ArgumentParser", "Logging", "Synchronization", "Foundation", "FoundationNetworking", "Glibc",
+      "ArgumentParser", "Logging", "Synchronization", "Foundation", "Glibc",
     ],
     "TestSupport": ["StreamModel", "Expressions", "State", "Operators", "Synchronization", "Glibc"],
   ]

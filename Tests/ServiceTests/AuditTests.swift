@@ -16,17 +16,46 @@ extension ServiceTests {
         _ = try runner.request(
           "GET", "/v1/topologies/x/views/v/rows/k?isolation=live", headers: TestRunner.bearer(tokens.portal))
         _ = try runner.request("GET", "/v1/topologies")
+        _ = try runner.request(
+          "GET", "/v1/topologies/x/views/v/rows?prefix=a&prefix=b", headers: TestRunner.bearer(tokens.portal))
+        _ = try runner.request("GET", "/v1/topologies?strange=1", headers: TestRunner.bearer(tokens.analyst))
+        _ = try runner.request("POST", "/v1/topologies/x/pause", headers: TestRunner.bearer(tokens.operator))
       }
       let file = folder.path + "/runner/audit.log"
-      #expect(try AuditLog.verify(file: file).count == 4)
+      #expect(try AuditLog.verify(file: file).count == 8)
       let entries = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").map { line in
         try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
       }
-      #expect(entries.map { $0["who"] as? String } == ["analyst-", "portal-acc-000003", "portal-acc-000003", nil])
+      #expect(
+        entries.map { $0["who"] as? String } == [
+          "analyst-", "portal-acc-000003", "portal-acc-000003", nil, "portal-acc-000003", "analyst-", "operator-",
+          "operator-",
+        ])
       #expect(entries[0]["status"] as? Int == 200)
       #expect((entries[1]["refused"] as? String)?.contains("role portal") == true)
       #expect(entries[2]["key"] as? [String] == ["k"] && entries[2]["account"] as? String == "acc-000003")
       #expect(entries[2]["status"] as? Int == 404)
+      #expect((entries[4]["query"] as? [String: Any])?["prefix"] as? [String] == ["a", "b"])
+      #expect(entries[5]["status"] as? Int == 400)
+      // A change is there before it is made, and then with what became of it.
+      #expect(entries[6]["begins"] as? Bool == true && entries[6]["status"] == nil)
+      #expect(entries[7]["begins"] == nil && entries[7]["status"] as? Int == 404)
+    }
+
+    @Test func whoeverShowsNoTokenThatHolds_cannotFillTheLog() async throws {
+      let folder = FileManager.default.temporaryDirectory.appendingPathComponent("weir-runner-\(UUID().uuidString)")
+      defer { try? FileManager.default.removeItem(at: folder) }
+      try await TestRunner.withTokens(folder: folder) {
+        // Two at once, and another after a quarter of an hour.
+        $0.requestsPerSecond = 0.001
+      } _: { runner, tokens in
+        let statuses = try (0..<20).map { number in
+          try runner.request("GET", "/v1/topologies", headers: TestRunner.bearer("forged-\(number)")).status
+        }
+        #expect(statuses == [401] + Array(repeating: 429, count: 19))
+        #expect(try runner.request("GET", "/v1/topologies", headers: TestRunner.bearer(tokens.operator)).status == 200)
+      }
+      #expect(try AuditLog.verify(file: folder.path + "/runner/audit.log").count == 2)
     }
 
     private func log(_ body: (AuditLog) throws -> Void) throws -> URL {

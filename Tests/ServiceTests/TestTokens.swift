@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import JWTKit
 
@@ -42,7 +43,21 @@ struct TestTokens {
   /// The same claims as an operator's token, with a header and a signature of the test's own.
   func rawToken(header: String, signature: (String) -> String) -> String {
     let exp = Int(Date().timeIntervalSince1970) + 600
-    let payload = #"{"sub":"x","role":"operator","aud":"weir","exp":\#(exp)}"#
+    return rawToken(
+      header: header, payload: #"{"sub":"x","role":"operator","aud":"weir","exp":\#(exp)}"#, signature: signature)
+  }
+
+  /// These claims, well signed, whatever they are.
+  func signed(_ claims: String, header: String = #"{"alg":"ES256"}"#) -> String {
+    let exp = Int(Date().timeIntervalSince1970) + 600
+    return rawToken(header: header, payload: #"{"aud":"weir","exp":\#(exp),\#(claims)}"#) { text in
+      let digest = SHA256.hash(data: Data(text.utf8))
+      let signature = try? P256.Signing.PrivateKey(pemRepresentation: key.pemRepresentation).signature(for: digest)
+      return TestTokens.base64URL(signature?.rawRepresentation ?? Data())
+    }
+  }
+
+  private func rawToken(header: String, payload: String, signature: (String) -> String) -> String {
     let text = TestTokens.base64URL(Data(header.utf8)) + "." + TestTokens.base64URL(Data(payload.utf8))
     return text + "." + signature(text)
   }

@@ -77,6 +77,29 @@ extension ServiceTests {
       }
     }
 
+    @Test func aSavepointThatCannotBeMade_isAConflict_andKeepsTheTopology() async throws {
+      try await TestRunner.with { runner in
+        _ = try runner.submit(TestRunner.usage("live", rows: nil, rate: 4_000))
+        let taken = runner.folder.path + "/taken"
+        try FileManager.default.createDirectory(atPath: taken + "/x", withIntermediateDirectories: true)
+        // Also while it is being started.
+        let made = try runner.request("POST", "/v1/topologies/live/savepoints")
+        #expect(made.status == 201, "\(made.text)")
+        for path in [taken, "/proc/nothing/there"] {
+          let body = "{\"path\": \"\(path)\"}"
+          #expect(try runner.request("POST", "/v1/topologies/live/savepoints", body: body).status == 409)
+          let refused = try runner.request("DELETE", "/v1/topologies/live?path=\(path)")
+          #expect(refused.status == 409, "\(refused.text)")
+          #expect(try runner.describe("live")["state"] as? String == "paused")
+          #expect(try runner.request("POST", "/v1/topologies/live/resume").status == 200)
+        }
+        let strange = try runner.request("DELETE", "/v1/topologies/..%2F..%2F..%2Fstrange?savepoint")
+        #expect(strange.status == 404)
+        #expect(!FileManager.default.fileExists(atPath: runner.folder.path + "/strange"))
+        #expect(!FileManager.default.fileExists(atPath: runner.folder.deletingLastPathComponent().path + "/strange"))
+      }
+    }
+
     @Test func anUpgrade_goesOnFromASavepoint_andOneThatDoesNotFitChangesNothing() async throws {
       try await TestRunner.with { runner in
         let text = TestRunner.usage("live", rows: nil, rate: 4_000)

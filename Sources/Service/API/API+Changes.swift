@@ -69,14 +69,13 @@ extension API {
   private func cancel(_ request: APIRequest) async throws -> APIAnswer {
     let name = request.parameter("topology")
     let path = try API.path(request.first("path"), "path")
-    let wants = request.flag("savepoint") || path != nil
+    let place = path.map { .path($0) } ?? (request.flag("savepoint") ? Runner.SavepointPlace.own : nil)
     return try await Blocking.run("cancel") { [runner] in
-      let target = wants ? try path ?? runner.directory.savepointPath(name) : nil
-      let id = try runner.cancel(name, savepoint: target)
+      let kept = try runner.cancel(name, savepoint: place)
       return .json(
         .object([
-          ("name", .string(name)), ("savepoint", target.map { .string($0) } ?? .null),
-          ("checkpoint", id.map { .integer($0) } ?? .null),
+          ("name", .string(name)), ("savepoint", kept.map { .string($0.path) } ?? .null),
+          ("checkpoint", kept.map { .integer($0.checkpoint) } ?? .null),
         ]))
     }
   }
@@ -85,7 +84,7 @@ extension API {
     let name = request.parameter("topology")
     let path = try API.path(try API.text(try API.object(request.body, ["path"]), "path"), "path")
     return try await Blocking.run("savepoint") { [runner] in
-      let made = try runner.savepoint(name, to: path)
+      let made = try runner.savepoint(name, to: path.map { .path($0) } ?? .own)
       return .json(.object([("path", .string(made.path)), ("checkpoint", .integer(made.checkpoint))]), status: 201)
     }
   }

@@ -130,14 +130,17 @@ extension API {
       let (access, _) = try access(request)
       let isolation = try isolation(request)
       let limit = try request.integer("limit", in: 1...API.maxRows, otherwise: 100)
-      let after = try request.first("cursor").map(Cursor.bytes)
+      let scan = ScanCursors.Scan(
+        topology: request.parameter("topology"), view: access.view.name, account: request.identity.account)
+      let after = try request.first("cursor").map { try cursors.place($0, of: scan) }
       let prefix = request.all("prefix")
       // Before the rows: changes behind it bring them up to date.
       let position = access.head(isolation)
       let page = try await read { () throws(ViewError) in
         try access.scan(prefix: prefix, after: after, limit: limit, isolation)
       }
-      return .bytes(RowText.page(page, position, isolation), type: "application/json")
+      let next = try page.next.map { try cursors.text($0, of: scan) }
+      return .bytes(RowText.page(page, next: next, position, isolation), type: "application/json")
     } catch let error as ViewError {
       throw Problem(error)
     }
@@ -187,28 +190,5 @@ extension Problem {
       self.init(.unavailable, reason)
       retryAfterSeconds = 1
     }
-  }
-}
-
-/// Cursors as text.
-enum Cursor {
-  static func text(_ key: [UInt8]) -> String {
-    key.map { byte in
-      let digits = String(byte, radix: 16)
-      return byte < 16 ? "0" + digits : digits
-    }.joined()
-  }
-
-  static func bytes(_ text: String) throws(Problem) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var rest = text[...]
-    while !rest.isEmpty {
-      guard rest.utf8.count >= 2, let byte = UInt8(rest.prefix(2), radix: 16) else {
-        throw Problem(.badRequest, "cursor: is none of this view's")
-      }
-      bytes.append(byte)
-      rest = rest.dropFirst(2)
-    }
-    return bytes
   }
 }

@@ -14,6 +14,7 @@ struct API: Sendable {
   let followers = DedicatedThreadExecutor(name: "followers", threadCount: API.followerThreads)
   let sharedEvents = SharedEvents()
   let tokens: PersonalTokens
+  var cursors: ScanCursors { tokens.cursors }
 
   /// Nothing is asked of it any more.
   func shutDown() {

@@ -26,8 +26,14 @@ package struct PersonalTokens: Sendable {
     self.init(key: bytes)
   }
 
+  /// Of cursors, which hold keys of rows.
+  var cursors: ScanCursors {
+    ScanCursors(
+      key: HKDF<SHA256>.deriveKey(inputKeyMaterial: key, info: Array("cursors".utf8), outputByteCount: 32))
+  }
+
   func token(_ value: UnsafeBufferPointer<UInt8>) -> String {
     let digest = HMAC<SHA256>.authenticationCode(for: UnsafeRawBufferPointer(value), using: key)
-    return "tok_" + Cursor.text(Array(digest.prefix(PersonalTokens.shownBytes)))
+    return "tok_" + Hexadecimal.text(Array(digest.prefix(PersonalTokens.shownBytes)))
   }
 }

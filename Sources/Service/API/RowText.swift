@@ -12,10 +12,13 @@ enum RowText {
     return [UInt8](buffer.bytes)
   }
 
-  static func page(_ page: ViewPage, _ position: ViewPosition, _ isolation: ViewIsolation) -> [UInt8] {
+  /// `next`: the cursor of the page behind it.
+  static func page(
+    _ page: ViewPage, next: String?, _ position: ViewPosition, _ isolation: ViewIsolation
+  ) -> [UInt8] {
     var text = Array("{\"isolation\": \"\(isolation.rawValue)\", \"checkpoint\": \(page.checkpoint), ".utf8)
     text += Array("\"position\": \"\(position.text)\", ".utf8)
-    text += Array("\"next\": \(page.next.map { "\"\(Cursor.text($0))\"" } ?? "null"), \"rows\": [\n".utf8)
+    text += Array("\"next\": \(next.map { "\"\($0)\"" } ?? "null"), \"rows\": [\n".utf8)
     let lines = lines(page.rows).split(separator: 10)
     for (index, line) in lines.enumerated() { text += line + Array(index + 1 < lines.count ? ",\n".utf8 : "\n".utf8) }
     return text + Array("]}\n".utf8)

@@ -81,6 +81,8 @@ package final class Runner: Service {
     guard !shared.withLock({ $0.isStopping }) else { throw Problem(.unavailable, "the runner is being stopped") }
     topology.prepareStart()
     startsEnd.yield(topology)
+    // Whoever stops all meanwhile may have asked it to before it was prepared.
+    if shared.withLock({ $0.isStopping }) { topology.requestStop() }
   }
 
   // MARK: What there is
@@ -172,6 +174,9 @@ package final class Runner: Service {
       file: file, overrides: submission.overrides, submittedAt: Clock.wallMilliseconds(), from: from)
     let topology = RunnerTopology(
       name: plan.name, directory: directory, plan: plan, text: submission.text, record: record, logger: logger)
+    // Nobody else works on it before it is there.
+    try topology.begin()
+    defer { topology.end() }
     let isNew = shared.withLock { shared in
       guard shared.topologies[plan.name] == nil else { return false }
       shared.topologies[plan.name] = topology
@@ -209,31 +214,45 @@ package final class Runner: Service {
     }
   }
 
-  /// Ends a topology with a last checkpoint and forgets it; its checkpoints stay. `savepoint`: where a copy of the last goes.
-  package func cancel(_ name: String, savepoint: String?) throws -> Int64? {
+  /// Where a savepoint goes.
+  package enum SavepointPlace: Sendable {
+    /// A place of its own in the runner's directory.
+    case own
+    /// An absolute path.
+    case path(String)
+  }
+
+  /// Ends a topology with a last checkpoint and forgets it; its checkpoints stay. `savepoint`: where a copy of the last goes; where that
+  /// cannot be made the topology is kept, paused.
+  package func cancel(_ name: String, savepoint: SavepointPlace?) throws -> (path: String, checkpoint: Int64)? {
     try operate(name) { topology in
       topology.setWanted(false)
       topology.stop()
-      let id = try savepoint.map { try topology.savepoint(to: $0) }
+      let kept = try savepoint.map { try copy(topology, to: $0) }
       directory.remove(name)
       shared.withLock { $0.topologies[name] = nil }
       topology.views.end()
-      return id
+      return kept
     }
   }
 
   /// A savepoint; of a topology that does not run a copy of its newest checkpoint.
-  package func savepoint(_ name: String, to path: String?) throws -> (path: String, checkpoint: Int64) {
-    try operate(name) { topology in
-      let path = try path ?? directory.savepointPath(name)
-      guard path.hasPrefix("/") else { throw Problem(.badRequest, "path: `\(path.prefix(200))` is no absolute path") }
-      do {
-        return (path, try topology.savepoint(to: path))
-      } catch let problem as Problem {
-        throw problem
-      } catch {
-        throw Problem(.conflict, "\(name): \(error)")
+  package func savepoint(_ name: String, to place: SavepointPlace) throws -> (path: String, checkpoint: Int64) {
+    try operate(name) { try copy($0, to: place) }
+  }
+
+  private func copy(_ topology: RunnerTopology, to place: SavepointPlace) throws -> (path: String, checkpoint: Int64) {
+    let path =
+      switch place {
+      case .own: try directory.savepointPath(topology.name)
+      case .path(let path): path
       }
+    do {
+      return (path, try topology.savepoint(to: path))
+    } catch let problem as Problem {
+      throw problem
+    } catch {
+      throw Problem(.conflict, "\(topology.name): no savepoint: \(error)")
     }
   }
 
@@ -277,8 +296,7 @@ package final class Runner: Service {
       do {
         let fit = try fit(name, plan, dropping: drop)
         try refuse(fit, of: name)
-        let savepoint = try fit.map { _ in try directory.savepointPath(name) }
-        if let savepoint { _ = try topology.savepoint(to: savepoint) }
+        let savepoint = try fit.map { _ in try copy(topology, to: .own).path }
         try topology.replace(
           plan, text: submission.text, file: file, overrides: submission.overrides,
           upgrade: RunnerTopology.Upgrade(dropState: drop))

@@ -129,7 +129,7 @@ package final class RunnerTopology: @unchecked Sendable {
     } catch is CancellationError {
       ended(.paused, nil)
     } catch let failures as JobFailures {
-      ended(failures.isQuarantined ? .quarantined : .failed, failures.description)
+      ended(failures.isQuarantined ? .quarantined : .failed, failures.description, step: failures.failures.last?.step)
     } catch {
       ended(.failed, "\(error)")
     }
@@ -147,7 +147,7 @@ package final class RunnerTopology: @unchecked Sendable {
         began(supervisor)
         return supervisor
       } catch {
-        let failure = JobFailure(at: Clock.wallMilliseconds(), reason: error.description)
+        let failure = JobFailure(at: Clock.wallMilliseconds(), reason: error.description, step: error.step)
         switch machine.failed(failure, isRetriable: error.isRetriable, jitter: .random(in: 0...1)) {
         case .restart(let milliseconds, let attempt):
           noteState(.restarting(attempt: attempt, at: failure.at + milliseconds, failure: failure))
@@ -213,12 +213,19 @@ package final class RunnerTopology: @unchecked Sendable {
 
   private func noteState(_ state: JobSupervisor.State) {
     guard case .restarting(let attempt, _, let failure) = state else { return }
-    logger.warning(
-      "failed, and is started again",
-      metadata: ["attempt": .stringConvertible(attempt), "reason": .string(failure.reason)])
+    logger.warning("failed, and is started again", metadata: place(failure, ["attempt": .stringConvertible(attempt)]))
   }
 
-  private func ended(_ phase: Phase, _ failure: String?) {
+  /// What a line of the log says of a failure: why, of which step, and behind which checkpoint.
+  private func place(_ failure: JobFailure, _ more: Logger.Metadata) -> Logger.Metadata {
+    var metadata = more
+    metadata["reason"] = .string(failure.reason)
+    metadata["step"] = failure.step.map { .string($0) }
+    metadata["checkpoint"] = .string(status.checkpoints.last.map { "\($0.id)" } ?? "none")
+    return metadata
+  }
+
+  private func ended(_ phase: Phase, _ failure: String?, step: String? = nil) {
     monitor.locked {
       lastProgress = supervisor?.progress ?? lastProgress
       lastCheckpoints = supervisor?.checkpoints ?? lastCheckpoints
@@ -232,9 +239,11 @@ package final class RunnerTopology: @unchecked Sendable {
       monitor.signalAll()
     }
     if let failure {
-      logger.error("given up", metadata: ["phase": .string(phase.rawValue), "reason": .string(failure)])
+      let failure = JobFailure(at: Clock.wallMilliseconds(), reason: failure, step: step)
+      logger.error("given up", metadata: place(failure, ["phase": .string(phase.rawValue)]))
     } else {
-      logger.info("ended", metadata: ["phase": .string(phase.rawValue)])
+      let checkpoint = status.checkpoints.last.map { "\($0.id)" } ?? "none"
+      logger.info("ended", metadata: ["phase": .string(phase.rawValue), "checkpoint": .string(checkpoint)])
     }
   }
 
@@ -322,10 +331,15 @@ package final class RunnerTopology: @unchecked Sendable {
     }
   }
 
-  /// A savepoint of the running job, or of the newest checkpoint; returns the checkpoint's number.
+  /// A savepoint of the running job, or of the newest checkpoint; returns the checkpoint's number. While it is being started its
+  /// checkpoints are the job's that is to come: waits for that.
   func savepoint(to path: String) throws -> Int64 {
-    let (supervisor, plan) = monitor.locked { (self.supervisor, currentPlan) }
+    let (supervisor, plan, isWaiting) = monitor.locked {
+      while currentPhase == .starting { monitor.wait() }
+      return (self.supervisor, currentPlan, currentPhase == .restarting)
+    }
     if let supervisor { return try supervisor.savepoint(to: path) }
+    if isWaiting { throw Problem(.conflict, "\(name): it is about to be started again — ask once more when it runs") }
     let storage = try CheckpointStorage(directory: plan.checkpointDirectory)
     guard let id = try storage.list().last else { throw Problem(.conflict, "\(name): it has no checkpoint yet") }
     let source = storage.path(of: id)

@@ -11,10 +11,14 @@ import Topology
 /// answered; reads are in the system's hands. Whoever can write the file can write all of it anew: keep the last hash elsewhere
 /// (`weir audit verify` prints it) to notice that, too.
 package final class AuditLog: Sendable {
-  private struct State {
+  fileprivate struct State {
     let file: Int32
     var count: Int64
     var previous: String
+    /// Where the last whole entry ends.
+    var end: off_t
+    /// Whether part of an entry stands behind that: the disk was full.
+    var isTorn = false
   }
 
   package static let origin = String(repeating: "0", count: 64)
@@ -29,12 +33,15 @@ package final class AuditLog: Sendable {
     guard file >= 0, ftruncate(file, off_t(whole)) == 0 else {
       throw DurableFile.Failure(path, "cannot be opened")
     }
-    state = Mutex(State(file: file, count: head.count, previous: head.hash))
+    state = Mutex(State(file: file, count: head.count, previous: head.hash, end: off_t(whole)))
   }
 
   deinit { state.withLock { _ = close($0.file) } }
 
-  /// Adds an entry; `isChange`: it is durable when this returns.
+  private static func isDurable(_ file: Int32) -> Bool { !FaultPoint.fails("audit-sync") && fdatasync(file) == 0 }
+
+  /// Adds an entry; `isChange`: it is durable when this returns. One that cannot be added whole is taken back, so that the log goes on
+  /// when there is room again.
   func add(_ fields: [(String, JSONText)], isChange: Bool) throws(Problem) {
     let isWritten = state.withLock { state -> Bool in
       let number: (String, JSONText) = ("n", .integer(state.count + 1))
@@ -42,8 +49,15 @@ package final class AuditLog: Sendable {
       let body = JSONText.object([number, time] + fields).line.dropLast()
       let hash = AuditLog.hash(state.previous, Array(body.utf8)[...])
       let line = Array("\(body),\"hash\":\"\(hash)\"}\n".utf8)
+      guard state.mend() else { return false }
+      state.isTorn = true
       let written = line.withUnsafeBytes { Glibc.write(state.file, $0.baseAddress, $0.count) }
-      guard written == line.count, !isChange || fdatasync(state.file) == 0 else { return false }
+      guard written == line.count, !isChange || AuditLog.isDurable(state.file) else {
+        _ = state.mend()
+        return false
+      }
+      state.isTorn = false
+      state.end += off_t(line.count)
       state.count += 1
       state.previous = hash
       return true
@@ -57,7 +71,7 @@ package final class AuditLog: Sendable {
     var digest = SHA256()
     digest.update(data: Array(previous.utf8))
     digest.update(data: body)
-    return Cursor.text(Array(digest.finalize()))
+    return Hexadecimal.text(Array(digest.finalize()))
   }
 
   // MARK: Verifying
@@ -109,5 +123,13 @@ package final class AuditLog: Sendable {
         description: "\(path): no entry has the hash \(expected ?? ""): its end is gone, or it is another log")
     }
     return head
+  }
+}
+
+extension AuditLog.State {
+  /// Takes away what stands behind the last whole entry; false where that cannot be done now.
+  fileprivate mutating func mend() -> Bool {
+    if isTorn { isTorn = ftruncate(file, end) != 0 }
+    return !isTorn
   }
 }

@@ -14,15 +14,20 @@ package actor TokenVerifier {
   package struct Settings: Sendable {
     /// PEM files of public keys, and JWKS files.
     package var keyFiles: [String] = []
-    /// Where a JWKS is fetched from, at the start and when a token names a key that is not known.
+    /// Where a JWKS is fetched from: for the first token, when a token is signed with a key that is not known, and when what was fetched
+    /// has become old.
     package var keysURL: String?
+    /// How long what was fetched holds, in ms: a key that is taken out there opens nothing any more after that.
+    package var keysAgeMilliseconds: Int64 = 300_000
     package var issuer: String?
     package var audience: String?
     package init() {}
   }
 
-  /// How often keys are fetched at most, in ms: tokens that name keys nobody has must not make the runner ask all the time.
+  /// How often keys are fetched at most for tokens that name one nobody has, in ms: they must not make the runner ask all the time.
   static let leastFetchMilliseconds: Int64 = 30_000
+  /// How often where keys are needed and there was no answer.
+  static let retryMilliseconds: Int64 = 1000
   /// How far clocks may differ, in seconds.
   static let leewaySeconds: TimeInterval = 30
   static let maxTokenBytes = 8 << 10
@@ -32,14 +37,21 @@ package actor TokenVerifier {
   ]
 
   private let settings: Settings
-  private let fixed: [FixedKey]
+  /// Out of files.
+  private let fixed: TokenKeys
   private var keys: JWTKeyCollection?
+  /// When keys were asked for last, and when they were given, in monotonic ms.
   private var lastFetch: Int64?
+  private var lastFetched: Int64?
+  private var isFetching = false
+  private var waiting: [CheckedContinuation<Void, Never>] = []
 
   /// Reads the key files: a fault of one is said now.
   package init(_ settings: Settings) throws {
     self.settings = settings
-    fixed = try settings.keyFiles.map { try FixedKey(file: $0) }
+    var fixed = TokenKeys()
+    for file in settings.keyFiles { fixed.add(try TokenKeys(file: file)) }
+    self.fixed = fixed
   }
 
   /// Who the token says asks. Throws `unauthorized`, with a reason that tells nothing of keys.
@@ -56,19 +68,22 @@ package actor TokenVerifier {
     guard let header = TokenHeader(token), TokenVerifier.algorithms.contains(header.alg) else {
       throw Problem(.unauthorized, "the token is not signed as it must be")
     }
-    do {
-      return try await known().verify(token, as: TokenClaims.self, iteratingKeys: true)
-    } catch let problem as Problem {
-      throw problem
-    } catch {
-      // A key that is new where keys come from: once more with fresh ones.
-      do {
-        guard try await refresh() else { throw error }
-        return try await known().verify(token, as: TokenClaims.self, iteratingKeys: true)
-      } catch {
-        throw Problem(.unauthorized, "the token's signature is not that of a known key")
-      }
+    if let claims = await verified(token, with: await known()) { return claims }
+    // A key that is new where keys come from: once more with fresh ones.
+    if await fetch(after: TokenVerifier.leastFetchMilliseconds), let claims = await verified(token, with: await known())
+    {
+      return claims
     }
+    guard settings.keysURL == nil || lastFetched != nil else {
+      var problem = Problem(.unavailable, "the keys that tokens are checked with cannot be fetched")
+      problem.retryAfterSeconds = Int(TokenVerifier.retryMilliseconds / 1000)
+      throw problem
+    }
+    throw Problem(.unauthorized, "the token's signature is not that of a known key")
+  }
+
+  private func verified(_ token: String, with keys: JWTKeyCollection) async -> TokenClaims? {
+    try? await keys.verify(token, as: TokenClaims.self, iteratingKeys: true)
   }
 
   private func identity(of claims: TokenClaims) throws(Problem) -> Identity {
@@ -99,38 +114,58 @@ package actor TokenVerifier {
 
   // MARK: Keys
 
-  private func known() async throws -> JWTKeyCollection {
+  /// Those of the files, and those that were fetched: anew where they are old. As long as they cannot be fetched the old ones hold.
+  private func known() async -> JWTKeyCollection {
+    if let lastFetched {
+      let isOld = TokenVerifier.now() - lastFetched > settings.keysAgeMilliseconds
+      let pause = min(settings.keysAgeMilliseconds, TokenVerifier.leastFetchMilliseconds)
+      if isOld, !isFetching { _ = await fetch(after: pause) }
+    } else {
+      _ = await fetch(after: TokenVerifier.retryMilliseconds)
+    }
     if let keys { return keys }
-    let made = JWTKeyCollection()
-    for key in fixed { try await key.add(to: made) }
-    if settings.keysURL != nil { try await fetch(into: made) }
+    let made = await fixed.collection()
+    if let keys { return keys }
     keys = made
     return made
   }
 
-  /// Fetches keys again, if there is a place to fetch them from and it is time.
-  private func refresh() async throws -> Bool {
-    guard settings.keysURL != nil, let keys else { return false }
-    if let lastFetch, Clock.monotonicNanoseconds() / 1_000_000 - lastFetch < TokenVerifier.leastFetchMilliseconds {
-      return false
+  /// Fetches keys, if there is a place to fetch them from and they were not asked for so lately; says whether there are new ones. Who comes
+  /// while they are fetched waits for that.
+  private func fetch(after milliseconds: Int64) async -> Bool {
+    guard let place = settings.keysURL else { return false }
+    if isFetching {
+      await withCheckedContinuation { waiting.append($0) }
+      return true
     }
-    try await fetch(into: keys)
-    return true
+    if let lastFetch, TokenVerifier.now() - lastFetch < milliseconds { return false }
+    isFetching = true
+    lastFetch = TokenVerifier.now()
+    let fetched = await TokenVerifier.keySet(at: place)
+    if var fetched {
+      fetched.add(fixed)
+      keys = await fetched.collection()
+      lastFetched = TokenVerifier.now()
+    }
+    isFetching = false
+    for continuation in waiting { continuation.resume() }
+    waiting = []
+    return fetched != nil
   }
 
-  private func fetch(into keys: JWTKeyCollection) async throws {
-    guard let text = settings.keysURL, let url = URL(string: text) else { return }
-    lastFetch = Clock.monotonicNanoseconds() / 1_000_000
+  private static func keySet(at place: String) async -> TokenKeys? {
+    guard let url = URL(string: place) else { return nil }
     let request = URLRequest(url: url, timeoutInterval: 5)
-    let (bytes, response) = try await URLSession.shared.data(for: request)
-    guard (response as? HTTPURLResponse)?.statusCode == 200, bytes.count <= TokenVerifier.maxKeySetBytes else {
-      throw Problem(.unavailable, "the keys that tokens are checked with cannot be fetched")
-    }
-    try await keys.add(jwksJSON: String(decoding: bytes, as: UTF8.self))
+    guard let (bytes, response) = try? await URLSession.shared.data(for: request),
+      (response as? HTTPURLResponse)?.statusCode == 200, bytes.count <= TokenVerifier.maxKeySetBytes
+    else { return nil }
+    return try? TokenKeys(set: bytes, of: place)
   }
+
+  private static func now() -> Int64 { Clock.monotonicNanoseconds() / 1_000_000 }
 }
 
-/// What a token says.
+/// What a token says. A claim of another kind than it must be is none.
 private struct TokenClaims: JWTPayload {
   var sub: String?
   var role: String?
@@ -144,17 +179,15 @@ private struct TokenClaims: JWTPayload {
 
   init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    sub = try values.decodeIfPresent(String.self, forKey: .sub)
-    role = try values.decodeIfPresent(String.self, forKey: .role)
-    account = try values.decodeIfPresent(String.self, forKey: .account)
-    iss = try values.decodeIfPresent(String.self, forKey: .iss)
-    exp = try values.decodeIfPresent(Double.self, forKey: .exp).map { Date(timeIntervalSince1970: $0) }
+    func text(_ key: CodingKeys) -> String? { try? values.decode(String.self, forKey: key) }
+    sub = text(.sub)
+    role = text(.role)
+    account = text(.account)
+    iss = text(.iss)
+    exp = (try? values.decode(Double.self, forKey: .exp)).map { Date(timeIntervalSince1970: $0) }
+    // One that is no time would be taken for none.
     nbf = try values.decodeIfPresent(Double.self, forKey: .nbf).map { Date(timeIntervalSince1970: $0) }
-    if let one = try? values.decodeIfPresent(String.self, forKey: .aud) {
-      aud = [one]
-    } else {
-      aud = try values.decodeIfPresent([String].self, forKey: .aud) ?? []
-    }
+    aud = text(.aud).map { [$0] } ?? (try? values.decode([String].self, forKey: .aud)) ?? []
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -178,45 +211,10 @@ private struct TokenHeader {
     text += String(repeating: "=", count: (4 - text.count % 4) % 4)
     guard let bytes = Data(base64Encoded: text),
       let header = (try? JSONSerialization.jsonObject(with: bytes)) as? [String: Any],
-      let alg = header["alg"] as? String
+      let alg = header["alg"] as? String,
+      // What a token says must be understood is not, whatever it is: RFC 7515, 4.1.11.
+      header["crit"] == nil
     else { return nil }
     self.alg = alg
-  }
-}
-
-/// A key out of a file.
-private enum FixedKey: Sendable {
-  case rsa(Insecure.RSA.PublicKey)
-  case p256(ES256PublicKey)
-  case p384(ES384PublicKey)
-  case keySet(JWKS)
-
-  init(file: String) throws {
-    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-      throw Problem(.failed, "\(file): the key cannot be read")
-    }
-    if text.contains("PRIVATE KEY") {
-      throw Problem(.failed, "\(file): is a private key — give the public one, which cannot make tokens")
-    }
-    if let keys = try? JSONDecoder().decode(JWKS.self, from: Data(text.utf8)) {
-      self = .keySet(keys)
-    } else if let key = try? Insecure.RSA.PublicKey(pem: text) {
-      self = .rsa(key)
-    } else if let key = try? ES256PublicKey(pem: text) {
-      self = .p256(key)
-    } else if let key = try? ES384PublicKey(pem: text) {
-      self = .p384(key)
-    } else {
-      throw Problem(.failed, "\(file): holds no public key that is known: PEM of RSA, P-256 or P-384, or a JWKS")
-    }
-  }
-
-  func add(to keys: JWTKeyCollection) async throws {
-    switch self {
-    case .rsa(let key): await keys.add(rsa: key, digestAlgorithm: .sha256, kid: "rsa")
-    case .p256(let key): await keys.add(ecdsa: key, kid: "p256")
-    case .p384(let key): await keys.add(ecdsa: key, kid: "p384")
-    case .keySet(let set): try await keys.add(jwks: set)
-    }
   }
 }

@@ -9,7 +9,7 @@ struct APIRequest: Sendable {
   let rest: [String]
   /// In the order in which they came, decoded.
   let query: [(name: String, value: String)]
-  let body: [UInt8]
+  var body: [UInt8]
   let lastEventID: String?
 
   func first(_ name: String) -> String? { query.first { $0.name == name }?.value }

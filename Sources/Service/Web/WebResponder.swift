@@ -26,13 +26,14 @@ struct WebResponder: HTTPResponder {
     let match = try table.match(request.method.rawValue, path)
     let endpoint = match.endpoint
     let pass = try await gate.admit(request.headers[.authorization], to: endpoint)
-    try WebResponder.check(query, endpoint)
-    let body = try await WebResponder.body(of: request, endpoint)
-    let asked = APIRequest(
-      identity: pass.identity, parameters: match.parameters, rest: match.rest, query: query, body: body,
+    var asked = APIRequest(
+      identity: pass.identity, parameters: match.parameters, rest: match.rest, query: query, body: [],
       lastEventID: request.headers[WebResponder.lastEventID])
     let outcome: Result<APIAnswer, Problem>
     do {
+      try WebResponder.check(query, endpoint)
+      asked.body = try await WebResponder.body(of: request, endpoint)
+      try gate.announce(pass, endpoint, asked)
       outcome = .success(try await endpoint.handle(asked))
     } catch let problem as Problem {
       outcome = .failure(problem)

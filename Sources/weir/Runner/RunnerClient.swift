@@ -1,9 +1,6 @@
 import ArgumentParser
 import Foundation
-
-#if canImport(FoundationNetworking)
-  import FoundationNetworking
-#endif
+import Service
 
 /// Which runner, and as whom.
 struct RunnerOptions: ParsableArguments {
@@ -13,13 +10,37 @@ struct RunnerOptions: ParsableArguments {
   @Option(help: "A file that holds a bearer token. Default: the token in WEIR_TOKEN, if there is one.")
   var tokenFile: String?
 
+  @Option(help: "A PEM file with the authorities that the runner's certificate may be of. Default: the system's.")
+  var tlsCA: String?
+
+  @Option(help: "A PEM file with a certificate to show to a runner that speaks to no others.")
+  var tlsCertificate: String?
+
+  @Option(help: "A PEM file with that certificate's private key.")
+  var tlsKey: String?
+
   @Flag(help: "The runner's answer as JSON.")
   var json = false
 
   func client() throws -> RunnerClient {
-    let address = runner ?? Environment.all["WEIR_RUNNER"] ?? "http://127.0.0.1:8080"
-    guard let url = URL(string: address), url.scheme?.hasPrefix("http") == true, url.host != nil else {
-      throw CommandFailure.wrong("weir: --runner: `\(address)` is no http address")
+    let base = runner ?? Environment.all["WEIR_RUNNER"] ?? "http://127.0.0.1:8080"
+    guard let url = URLComponents(string: base), let host = url.host, ["http", "https"].contains(url.scheme) else {
+      throw CommandFailure.wrong("weir: --runner: `\(base)` is no http address")
+    }
+    guard (tlsCertificate == nil) == (tlsKey == nil) else {
+      throw CommandFailure.wrong("weir: a certificate to show needs --tls-certificate and --tls-key")
+    }
+    let isTLS = url.scheme == "https"
+    let address = RunnerConnection.Address(
+      host: host.trimmingCharacters(in: CharacterSet(charactersIn: "[]")), port: url.port ?? (isTLS ? 443 : 80),
+      isTLS: isTLS)
+    var files = RunnerConnection.TLSFiles()
+    files.authorities = tlsCA
+    files.certificate = tlsCertificate
+    files.key = tlsKey
+    let connection: RunnerConnection
+    do { connection = try RunnerConnection(address, tls: files) } catch {
+      throw CommandFailure.wrong("weir: --tls-ca, --tls-certificate, --tls-key: \(error)")
     }
     var token = Environment.all["WEIR_TOKEN"]
     if let tokenFile {
@@ -28,16 +49,20 @@ struct RunnerOptions: ParsableArguments {
       }
       token = text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
-    return RunnerClient(base: address.hasSuffix("/") ? String(address.dropLast()) : address, token: token)
+    return RunnerClient(
+      connection: connection, base: base, path: url.path.hasSuffix("/") ? String(url.path.dropLast()) : url.path,
+      token: token)
   }
 }
 
 /// Speaks to a runner.
 struct RunnerClient {
+  let connection: RunnerConnection
+  /// The runner's address as it was given.
   let base: String
+  /// What stands before all paths.
+  let path: String
   let token: String?
-  /// A savepoint of much state takes long.
-  static let timeoutSeconds: TimeInterval = 3600
 
   struct Answer {
     let bytes: Data
@@ -50,26 +75,22 @@ struct RunnerClient {
   func send(
     _ method: String, _ path: String, query: [(String, String)] = [], body: String? = nil, type: String? = nil
   ) async throws -> Answer {
-    guard var parts = URLComponents(string: base + path) else {
-      throw CommandFailure.wrong("weir: \(base + path): is no address")
-    }
+    var target = self.path + path
     if !query.isEmpty {
-      parts.percentEncodedQuery = query.map { "\($0.0)=\(RunnerClient.escaped($0.1))" }.joined(separator: "&")
+      target += "?" + query.map { "\($0.0)=\(RunnerClient.escaped($0.1))" }.joined(separator: "&")
     }
-    guard let url = parts.url else { throw CommandFailure.wrong("weir: \(base + path): is no address") }
-    var request = URLRequest(url: url, timeoutInterval: RunnerClient.timeoutSeconds)
-    request.httpMethod = method
-    request.httpBody = body.map { Data($0.utf8) }
-    if let type { request.setValue(type, forHTTPHeaderField: "Content-Type") }
-    if let token { request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization") }
-    let (bytes, response): (Data, URLResponse)
+    var headers: [(String, String)] = []
+    if let type { headers.append(("Content-Type", type)) }
+    if let token { headers.append(("Authorization", "Bearer \(token)")) }
+    let status: Int
+    let bytes: [UInt8]
     do {
-      (bytes, response) = try await URLSession.shared.data(for: request)
+      (status, bytes) = try await connection.send(method, target, headers: headers, body: Array((body ?? "").utf8))
     } catch {
-      throw CommandFailure.failed("weir: the runner at \(base) does not answer: \(error.localizedDescription)")
+      throw CommandFailure.failed("weir: the runner at \(base) does not answer: \(error)")
     }
-    let answer = Answer(bytes: bytes)
-    guard let status = (response as? HTTPURLResponse)?.statusCode, status < 400 else { throw failure(answer) }
+    let answer = Answer(bytes: Data(bytes))
+    guard status < 400 else { throw failure(answer) }
     return answer
   }
 

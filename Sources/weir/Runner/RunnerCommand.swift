@@ -82,6 +82,9 @@ struct RunnerCommand: AsyncParsableCommand {
     guard (tlsCertificate == nil) == (tlsKey == nil), tlsClientCA == nil || tlsCertificate != nil else {
       throw CommandFailure.wrong("weir: TLS needs --tls-certificate and --tls-key")
     }
+    guard (0...65535).contains(port) else {
+      throw CommandFailure.wrong("weir: --port: \(port) is no port — use 1 to 65535, or 0 for any that is free")
+    }
     guard rateLimit.map({ $0 > 0 }) ?? true else { throw CommandFailure.wrong("weir: --rate-limit: is not above 0") }
   }
 
