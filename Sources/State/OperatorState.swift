@@ -1,33 +1,27 @@
 import StreamModel
 
-/// One change to a family, in the order in which they were made.
-enum StateChange: Sendable {
-  case run(StateRun)
-  case deleteRange(from: [UInt8], to: [UInt8])
-}
-
 /// The state beyond memory of one operator in one subtask.
 ///
 /// Its owner adds sorted runs and range deletes, seals them at a barrier, and reads back what it needs: reading first lets
-/// in what it has written. One owner, on one thread; `apply(upTo:)` alone is also called by the thread that takes checkpoints.
+/// in what it has written. One owner, on one thread.
 ///
-/// Invariant for `Sendable`: `changes` is under its lock; `epoch` belongs to the owner; the rest is constant.
+/// Invariant for `Sendable`: `epoch` and `runCount` belong to the owner; the rest is constant, and thread-safe by itself.
 package final class OperatorState: @unchecked Sendable {
   package let family: String
   /// The key groups it may read and write.
   package let keyGroups: Range<Int>
   private let store: StateStore
-  private let changes: Guarded<[(epoch: Int64, change: StateChange)]>
+  private let changes: PendingChanges
   /// The checkpoint that changes made now belong to.
   private var epoch: Int64
   private var runCount: UInt64 = 0
   private let runBase: UInt64
 
-  init(family: String, keyGroups: Range<Int>, store: StateStore, lastCheckpoint: Int64) {
+  init(family: String, keyGroups: Range<Int>, store: StateStore, changes: PendingChanges, lastCheckpoint: Int64) {
     self.family = family
     self.keyGroups = keyGroups
     self.store = store
-    changes = Guarded([])
+    self.changes = changes
     epoch = lastCheckpoint + 1
     runBase = UInt64(lastCheckpoint + 1) << 24
   }
@@ -47,15 +41,12 @@ package final class OperatorState: @unchecked Sendable {
   package func addRun(_ body: (any StateRunWriter) throws(StateError) -> Void) throws(StateError) {
     let writer = try store.backend.makeRun(family: family)
     try body(writer)
-    let run = try writer.finish()
-    let epoch = epoch
-    changes.withLock { $0.append((epoch, .run(run))) }
+    changes.add(.run(try writer.finish()), epoch: epoch)
   }
 
   /// Deletes the keys in `[from, to)`.
   package func deleteRange(from: [UInt8], to: [UInt8]) {
-    let epoch = epoch
-    changes.withLock { $0.append((epoch, .deleteRange(from: from, to: to))) }
+    changes.add(.deleteRange(from: from, to: to), epoch: epoch)
   }
 
   /// Deletes what this subtask owns of the keys that begin with `prefix`.
@@ -70,30 +61,11 @@ package final class OperatorState: @unchecked Sendable {
   /// What was changed so far belongs to checkpoint `id`.
   package func seal(_ id: Int64) { epoch = max(epoch, id + 1) }
 
-  /// Lets in the changes that belong to checkpoints up to `id`.
-  func apply(upTo id: Int64) throws(StateError) {
-    let result = changes.withLock { changes -> Result<Void, StateError> in
-      while let first = changes.first, first.epoch <= id {
-        do throws(StateError) { try apply(first.change) } catch { return .failure(error) }
-        changes.removeFirst()
-      }
-      return .success(())
-    }
-    try result.get()
-  }
-
-  private func apply(_ change: StateChange) throws(StateError) {
-    switch change {
-    case .run(let run): try store.backend.ingest(run, family: family)
-    case .deleteRange(let from, let to): try store.backend.deleteRange(family: family, from: from, to: to)
-    }
-  }
-
   /// Lets in everything that was written.
   private func settle() throws(StateError) {
-    if changes.withLock({ $0.isEmpty }) { return }
+    if changes.isEmpty { return }
     try store.wait(for: epoch - 1)
-    try apply(upTo: epoch)
+    try changes.apply(upTo: epoch)
   }
 
   /// The values of `keys`, which ascend; nil for those that are not there.

@@ -9,7 +9,7 @@ import StreamModel
 /// that must read what it wrote after its barrier waits until then: it cannot be long, since nothing that *n* still needs
 /// waits for a subtask that has passed the barrier.
 ///
-/// Invariant for `Sendable`: `taken`, `isClosed` and `states` are touched only under `monitor`; the rest is constant.
+/// Invariant for `Sendable`: `taken`, `isClosed` and `changes` are touched only under `monitor`; the rest is constant.
 package final class StateStore: @unchecked Sendable {
   package let backend: any StateBackend
   package let budget: StateBudget
@@ -17,7 +17,8 @@ package final class StateStore: @unchecked Sendable {
   /// The highest checkpoint that was taken or given up.
   private var taken: Int64
   private var isClosed = false
-  private var states: [OperatorState] = []
+  /// Those of every subtask's operators.
+  private var changes: [PendingChanges] = []
 
   /// `lastCheckpoint`: the highest number used so far.
   package init(backend: any StateBackend, budget: StateBudget, lastCheckpoint: Int64 = 0) {
@@ -29,9 +30,10 @@ package final class StateStore: @unchecked Sendable {
   /// The part of family `family` that the subtask with these key groups owns.
   package func open(family: String, keyGroups: Range<Int>) -> OperatorState {
     monitor.locked {
-      let state = OperatorState(family: family, keyGroups: keyGroups, store: self, lastCheckpoint: taken)
-      states.append(state)
-      return state
+      let pending = PendingChanges(family: family, backend: backend)
+      changes.append(pending)
+      return OperatorState(
+        family: family, keyGroups: keyGroups, store: self, changes: pending, lastCheckpoint: taken)
     }
   }
 
@@ -47,7 +49,7 @@ package final class StateStore: @unchecked Sendable {
   /// Lets in all changes up to checkpoint `id`, and makes the state durable in `directory`, which is made if there is any.
   package func take(_ id: Int64, in directory: String) throws(StateError) {
     defer { giveUp(id) }
-    for state in monitor.locked({ states }) { try state.apply(upTo: id) }
+    for pending in monitor.locked({ changes }) { try pending.apply(upTo: id) }
     try backend.checkpoint(to: directory)
   }
 
@@ -59,11 +61,11 @@ package final class StateStore: @unchecked Sendable {
     }
   }
 
-  /// Ends every wait, and lets go of the subtasks' states.
+  /// Ends every wait, and lets go of the subtasks' changes.
   package func close() {
     monitor.locked {
       isClosed = true
-      states = []
+      changes = []
       monitor.signalAll()
     }
   }

@@ -83,4 +83,19 @@ struct JobTests {
       (try? FileManager.default.contentsOfDirectory(atPath: folder.appendingPathComponent("out").path)) ?? []
     #expect(visible.allSatisfy { $0.hasPrefix(".") })
   }
+
+  /// A job that fails for ever is started again for ever: nothing of an attempt may stay.
+  @Test(arguments: ["dead_letter", "fail"]) func aJobThatHasEnded_isGone(onError: String) async throws {
+    let folder = JobTests.folder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let plan = try JobTests.plan(in: folder, input: JobTests.input, onError: onError)
+    weak var ended: Job?
+    weak var progress: JobProgress?
+    do {
+      let job = try Job(plan)
+      (ended, progress) = (job, job.progress)
+      do { _ = try await job.run() } catch { #expect(onError == "fail", "\(error)") }
+    }
+    #expect(ended == nil && progress == nil)
+  }
 }
