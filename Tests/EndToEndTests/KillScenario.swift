@@ -113,7 +113,7 @@ struct KillScenario: Sendable, CustomTestStringConvertible {
       case .rows: outcome.rows[name] = rows
       case .latest: outcome.rows[name] = KillScenario.latest(rows)
       case .deadLetters:
-        outcome.rows[name] = rows.map { $0.replacing(/"failed_at":"[^"]*",/, with: "") }.sorted()
+        outcome.rows[name] = rows.map(KillScenario.withoutTime).sorted()
       }
     }
     let lines = errors.split(separator: "\n").map(String.init)
@@ -123,12 +123,21 @@ struct KillScenario: Sendable, CustomTestStringConvertible {
     return outcome
   }
 
+  /// A dead letter without when it came to be one.
+  private static func withoutTime(_ letter: String) -> String {
+    guard let start = letter.range(of: "\"failed_at\":\""),
+      let end = letter.range(of: "\",", range: start.upperBound..<letter.endIndex)
+    else { return letter }
+    return letter.replacingCharacters(in: start.lowerBound..<end.upperBound, with: "")
+  }
+
+  /// By key, which is what stands before the count of records: the row with most of them.
   private static func latest(_ rows: [String]) -> [String] {
     var best: [String: (records: Int, row: String)] = [:]
     for row in rows {
-      guard let match = row.firstMatch(of: /,"records":([0-9]+)/) else { continue }
-      let key = String(row[..<match.range.lowerBound])
-      let records = Int(match.output.1) ?? -1
+      guard let count = row.range(of: ",\"records\":") else { continue }
+      let key = String(row[..<count.lowerBound])
+      let records = Int(row[count.upperBound...].prefix { $0.isNumber }) ?? -1
       if records > best[key]?.records ?? -1 { best[key] = (records, row) }
     }
     return best.values.map(\.row).sorted()

@@ -150,7 +150,7 @@ final class TestFolder {
     let files = FileManager.default.enumerator(atPath: base.path)?.compactMap { $0 as? String } ?? []
     return files.filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.flatMap { file -> [String] in
       let text = (try? String(contentsOf: base.appendingPathComponent(file), encoding: .utf8)) ?? ""
-      return text.split(separator: "\n").map(String.init)
+      return text.components(separatedBy: "\n").filter { !$0.isEmpty }
     }.sorted()
   }
 }

@@ -91,7 +91,7 @@ struct ValueMaker {
     let (first, second) = (digits(left.type), digits(right.type))
     if random.chance(0.4) {
       let type = DataType.decimal(
-        precision: min(38, first.precision + second.precision), scale: first.scale + second.scale)
+        precision: min(38, first.precision + second.precision + 1), scale: first.scale + second.scale)
       return (
         "d",
         .strict("\(left.sql) * \(right.sql)", type, [left, right]) { values in
