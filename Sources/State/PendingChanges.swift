@@ -8,9 +8,9 @@ enum StateChange: Sendable {
 
 /// The changes of one operator in one subtask that the backend does not have yet.
 ///
-/// The subtask adds to them (`OperatorState`), and the thread that takes checkpoints lets them in (`StateStore`). They know the
-/// backend and nobody else: a store that has them does not hold itself by them, so that a start that fails half-way gives
-/// the database up, closed or not.
+/// The subtask adds to them (`OperatorState`), and the thread that takes checkpoints lets them in (`StateStore`). They
+/// know the backend and nobody else: a store that has them does not hold itself by them, so that a start that fails
+/// half-way gives the database up, closed or not.
 final class PendingChanges: Sendable {
   private let family: String
   private let backend: any StateBackend
