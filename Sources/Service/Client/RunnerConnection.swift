@@ -66,9 +66,10 @@ package struct RunnerConnection: Sendable {
       headers + [("Host", address.authority), ("Content-Length", "\(body.count)"), ("Connection", "close")])
     let request = head
     return try await channel.executeThenClose { inbound, outbound in
-      try await outbound.write(.head(request))
-      if !body.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
-      try await outbound.write(.end(nil))
+      // All at once: a request without a body is whole with its head, and may be answered, and the connection closed, behind it.
+      var parts: [HTTPClientRequestPart] = [.head(request), .end(nil)]
+      if !body.isEmpty { parts.insert(.body(.byteBuffer(ByteBuffer(bytes: body))), at: 1) }
+      try await outbound.write(contentsOf: parts)
       return try await RunnerConnection.answer(inbound)
     }
   }
