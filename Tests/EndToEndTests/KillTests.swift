@@ -27,6 +27,8 @@ import Testing
       #expect(result.errors.contains("every record is accounted for"), "\(rerun): \(result.errors)")
       let differences = scenario.outcome(in: folder, errors: result.errors).differences(from: expected)
       #expect(differences == [], "\(rerun)")
+      // A long run says how far it is.
+      FileHandle.standardError.write(Data("\(scenario.name): seed \(seed) compared\n".utf8))
     }
   }
 
