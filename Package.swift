@@ -121,15 +121,16 @@ let frontEnds: [Target] = [
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ], swiftSettings: strict),
   .executableTarget(name: "weir-bench", dependencies: ["KafkaClient", "Formats"], swiftSettings: strict),
+  .target(name: "EndToEndSupport", path: "Tests/EndToEndSupport", swiftSettings: strict),
   tests(
     "ServiceTests",
     [
-      "Service", "Views", "Topology", "Runtime", "StreamModel", "TestSupport",
+      "Service", "Views", "Topology", "Runtime", "StreamModel", "TestSupport", "EndToEndSupport",
       .product(name: "Crypto", package: "swift-crypto"),
       .product(name: "JWTKit", package: "jwt-kit"), .product(name: "Logging", package: "swift-log"),
     ]),
-  tests("EndToEndTests", ["RatingModel", "TestSupport"]),
-  tests("KafkaEndToEndTests", ["KafkaClient", "RegistryDouble"]),
+  tests("EndToEndTests", ["RatingModel", "TestSupport", "EndToEndSupport"]),
+  tests("KafkaEndToEndTests", ["KafkaClient", "RegistryDouble", "EndToEndSupport"]),
 ]
 
 let package = Package(

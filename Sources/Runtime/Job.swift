@@ -15,6 +15,8 @@ package struct JobOptions: Sendable {
   package var acceptsLossOrDuplicates = false
   /// State that the start leaves behind because it does not fit.
   package var dropState = StateDrop()
+  /// How much work of its sources an attempt does slowly, unless it commits a checkpoint before: see `AttemptPace`.
+  var slowWorkNanoseconds: Int64 = 0
   /// Called, from any thread, with what somebody should know while the job runs.
   package var notice: @Sendable (String) -> Void = { _ in }
   package init() {}

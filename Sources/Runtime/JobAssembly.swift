@@ -55,7 +55,9 @@ final class JobAssembly: Sendable {
     for ((stage, source), reader) in zip(sources, readers) {
       coordinators[stage] = try JobAssembly.coordinator(source, reader, start.manifest, options)
     }
-    let progress = JobProgress(graph, restored: start.manifest?.counters, lookups: tables.counters)
+    let progress = JobProgress(
+      graph, restored: start.manifest?.counters, lookups: tables.counters,
+      pace: AttemptPace(slowNanoseconds: options.slowWorkNanoseconds))
     views.begin(
       spillFolder: start.storage.directory, lastCheckpoint: start.lastID, restored: start.manifest?.id)
     let store = try JobAssembly.store(plan, graph, start)
@@ -163,6 +165,7 @@ final class JobAssembly: Sendable {
       signatures: graph.stateSignatures, counted: progress.base,
       commit: { (parts) throws(ConnectorError) in try JobStart.commit(parts, plan) },
       committed: { id in
+        progress.pace.noteProgress()
         if let store, !plan.views.isEmpty { views.publish(store.backend.makeReader(), checkpoint: id, isNew: true) }
         progress.latency.noteCommitted(id)
       })
@@ -276,7 +279,7 @@ struct SubtaskBuilder {
         coordinator: coordinator, builder: sourceBuilder(source), chain: chain,
         edges: edges.sorted { $0.key < $1.key }.map(\.value), deadLetters: reporter,
         counters: progress.counters(stage, subtask), progress: stageProgress, name: source.name,
-        checkpoints: checkpoints, participant: nextParticipant, latency: progress.latency,
+        checkpoints: checkpoints, participant: nextParticipant, latency: progress.latency, pace: progress.pace,
         onError: SubtaskBuilder.errorRule(source))
       return Runnable(name: name, stage: graph.stages[stage].name) {
         NamedThread.preferThroughput()

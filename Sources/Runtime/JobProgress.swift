@@ -10,6 +10,7 @@ package final class JobProgress: Sendable {
   package let stages: [StageProgress]
   /// Since this attempt began.
   package let latency = JobLatency()
+  let pace: AttemptPace
   /// Wall-clock ms since 1970 at which the job began anew: since when it counts.
   package let countedSince: Int64
   /// By stage and subtask; a source's workers share one set.
@@ -38,8 +39,10 @@ package final class JobProgress: Sendable {
   /// `restored`: what the checkpoint that the job goes on from had counted.
   init(
     _ graph: ExecutionGraph, restored: CheckpointManifest.Counters? = nil,
-    lookups: [(step: String, counters: LookupCounters)] = [], now: Int64 = Clock.wallMilliseconds()
+    lookups: [(step: String, counters: LookupCounters)] = [], pace: AttemptPace = AttemptPace(slowNanoseconds: 0),
+    now: Int64 = Clock.wallMilliseconds()
   ) {
+    self.pace = pace
     self.lookups = lookups
     stages = graph.stages.map { StageProgress(name: $0.name, parallelism: $0.parallelism) }
     countedSince = restored?.since ?? now
@@ -94,6 +97,9 @@ package final class JobProgress: Sendable {
 
   /// Records read by all sources since the checkpoint that the job went on from.
   package var recordsReadSinceStart: Int { total(of: .source, \.rowsIn, fromBase: false) }
+
+  /// Whether it reads slowly what earlier attempts have failed in.
+  package var repeatsSlowly: Bool { pace.isSlow }
 
   /// Whether nothing has moved since the checkpoint that the job went on from.
   var isUnmoved: Bool { nodes.allSatisfy { $0.count.rowsIn == $0.base.rowsIn } }

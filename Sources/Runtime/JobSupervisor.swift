@@ -31,8 +31,9 @@ package final class JobSupervisor: Sendable {
     var outcomes = CheckpointOutcomes()
     var restartCount = 0
     var lastFailure: JobFailure?
-    /// Where the last attempt failed.
+    /// Where the last attempt failed, and how much work it had done (ns).
     var failedStage: String?
+    var failedWork: Int64 = 0
   }
 
   private let plan: LogicalPlan
@@ -126,7 +127,15 @@ package final class JobSupervisor: Sendable {
 
   /// Runs the job to its end, however many attempts that takes, and answers other processes meanwhile. Throws `JobFailures`
   /// when it is given up, and `CancellationError` when it is cancelled or stopped between attempts.
+  ///
+  /// Starts, ends and pauses block: on a thread of the job's own, so that no other job waits for it.
   package func run() async throws -> JobSummary {
+    let executor = DedicatedThreadExecutor(name: "job")
+    defer { executor.shutDown() }
+    return try await withTaskExecutorPreference(executor) { try await runAnswering() }
+  }
+
+  private func runAnswering() async throws -> JobSummary {
     guard let control else { return try await runAttempts() }
     let executor = DedicatedThreadExecutor(name: "control")
     defer { executor.shutDown() }
@@ -176,7 +185,7 @@ package final class JobSupervisor: Sendable {
   }
 
   private func attempt(_ machine: inout RestartStateMachine) async throws -> JobSummary {
-    let job = try takeJob()
+    let job = try takeJob(slowWorkNanoseconds: machine.slowWorkNanoseconds)
     machine.started()
     defer {
       // Nothing may hold the job any more, or the next attempt cannot take hold of its directory.
@@ -189,19 +198,23 @@ package final class JobSupervisor: Sendable {
       return try await job.run()
     } catch {
       if job.checkpointOutcomes.committedCount > 0 { machine.committed() }
-      shared.withLock { $0.failedStage = job.failedStage }
+      shared.withLock { shared in
+        shared.failedStage = job.failedStage
+        shared.failedWork = job.progress.pace.workedNanoseconds
+      }
       throw error
     }
   }
 
   /// The job that `init` made, or a new one.
-  private func takeJob() throws(JobError) -> Job {
+  private func takeJob(slowWorkNanoseconds: Int64) throws(JobError) -> Job {
     if let job = shared.withLock({ $0.job }) { return job }
     var options = options
     options.from = try startPoint()
     // What the user accepted was the first start's: nobody who has taken the job over since is pushed aside.
     options.acceptsLossOrDuplicates = false
     options.dropState.isRepeated = true
+    options.slowWorkNanoseconds = slowWorkNanoseconds
     let job = try Job(plan, options: options, views: views)
     let isStopRequested = shared.withLock { shared in
       shared.job = job
@@ -226,16 +239,20 @@ package final class JobSupervisor: Sendable {
 
   /// Waits until the job is to be started again; throws when it is not.
   private func recover(from error: any Error, _ machine: inout RestartStateMachine) async throws {
-    let failure = shared.withLock { shared in
+    let (failure, work) = shared.withLock { shared in
       let step = (error as? JobError)?.step ?? shared.failedStage
       let failure = JobFailure(at: Clock.wallMilliseconds(), reason: "\(error)", step: step)
+      let work = shared.failedWork
       shared.failedStage = nil
+      shared.failedWork = 0
       shared.restartCount += 1
       shared.lastFailure = failure
-      return failure
+      return (failure, work)
     }
     let isRetriable = (error as? JobError)?.isRetriable ?? (error as? ConnectorError)?.isRetriable ?? true
-    switch machine.failed(failure, isRetriable: isRetriable, jitter: .random(in: 0...1)) {
+    let action = machine.failed(
+      failure, isRetriable: isRetriable, jitter: .random(in: 0...1), workNanoseconds: work)
+    switch action {
     case .restart(let milliseconds, let attempt):
       change(to: .restarting(attempt: attempt, at: failure.at + milliseconds, failure: failure))
       await pause(milliseconds)
@@ -250,13 +267,11 @@ package final class JobSupervisor: Sendable {
     }
   }
 
-  /// Waits on a thread of its own, so that a request to stop ends it.
+  /// Waits; a request to stop ends it.
   private func pause(_ milliseconds: Int64) async {
-    let executor = DedicatedThreadExecutor(name: "restart")
-    defer { executor.shutDown() }
     let deadline = Clock.monotonicNanoseconds() + milliseconds * 1_000_000
     await withTaskCancellationHandler {
-      await withTaskExecutorPreference(executor) { waitUntil(deadline) }
+      waitUntil(deadline)
     } onCancel: {
       requestStop()
     }

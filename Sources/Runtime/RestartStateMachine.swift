@@ -17,8 +17,9 @@ package struct JobFailure: Equatable, Sendable {
 /// Decides whether a job that failed is started again, and after which pause.
 ///
 /// Pauses double from the first to the longest, each cut by up to half at random so that jobs that failed together don't
-/// start together. A committed checkpoint is progress: it forgives what came before. Pure: callers do what the returned
-/// action says.
+/// start together. A committed checkpoint is progress: it forgives what came before. The first failure since then is taken for an
+/// accident, and the attempt after it goes at full speed; those after the next ones repeat slowly what has been done in vain
+/// (`slowWorkNanoseconds`). Pure: callers do what the returned action says.
 ///
 /// States:
 /// - *running*: with the failures since the last progress. Goes to *pausing* at a failure that another attempt may mend, to
@@ -48,6 +49,8 @@ package struct RestartStateMachine: Equatable, Sendable {
   private var state = State.running
   private var failureCount = 0
   private var failures: [JobFailure] = []
+  /// How much work the next attempt does slowly: twice as much as any did in vain since the last progress, the first left out.
+  package private(set) var slowWorkNanoseconds: Int64 = 0
 
   package init(_ settings: RestartSettings) { self.settings = settings }
 
@@ -56,19 +59,24 @@ package struct RestartStateMachine: Equatable, Sendable {
     guard state == .running else { return }
     failureCount = 0
     failures = []
+    slowWorkNanoseconds = 0
   }
 
   /// The pause is over, and the job has been started again.
   package mutating func started() { if state == .pausing { state = .running } }
 
-  /// The job has failed, or could not be started again. `jitter`: a random number from 0 to 1.
-  package mutating func failed(_ failure: JobFailure, isRetriable: Bool, jitter: Double) -> Action {
+  /// The job has failed, or could not be started again. `jitter`: a random number from 0 to 1. `workNanoseconds`: how much work the
+  /// attempt had done.
+  package mutating func failed(
+    _ failure: JobFailure, isRetriable: Bool, jitter: Double, workNanoseconds: Int64 = 0
+  ) -> Action {
     precondition(state != .over, "a job that is given up cannot fail")
     guard isRetriable else {
       state = .over
       return .fail(failure)
     }
     failureCount += 1
+    if failureCount > 1 { slowWorkNanoseconds = max(slowWorkNanoseconds, 2 * workNanoseconds) }
     failures = failures.suffix(RestartStateMachine.maxRememberedFailures - 1) + [failure]
     guard failureCount <= settings.attempts else {
       state = .over

@@ -28,8 +28,9 @@ final class SourceCoordinator: @unchecked Sendable {
   struct Ticket {
     let number: Int
     let work: Work
-    /// When it had arrived, in monotonic ns.
+    /// When it had arrived, and when the worker began to read it, in monotonic ns.
     let arrivedAt: Int64
+    let begunAt: Int64
   }
 
   private let reader: any SourceReader
@@ -41,6 +42,8 @@ final class SourceCoordinator: @unchecked Sendable {
   private var hasEnded = false
   private var isStopping = false
   private var pendingBarrier: Int64?
+  /// When the reading of the next piece began, in monotonic ns.
+  private var begunAt: Int64 = 0
   /// How often silence is looked for, and when next (monotonic ns); nil where partitions never idle.
   private let silenceInterval: Int64?
   private var silenceDue: Int64 = 0
@@ -71,27 +74,30 @@ final class SourceCoordinator: @unchecked Sendable {
 
   // MARK: Reading
 
-  /// The next piece of work, or nil when the end was handed out already.
-  func take() throws -> Ticket? {
+  /// The next piece of work, or nil when the end was handed out already. `resumption`: until when (monotonic ns) the worker reads
+  /// no input; what is to be done beside that does not wait.
+  func take(resumption: Int64 = 0) throws -> Ticket? {
     try readLock.locked {
-      guard let work = try nextWork() else { return nil }
+      guard let work = try nextWork(resumption) else { return nil }
       if case .end = work { hasEnded = true }
       defer { nextTicket += 1 }
       return Ticket(
-        number: nextTicket, work: work, arrivedAt: reader.arrivedAt ?? Clock.monotonicNanoseconds())
+        number: nextTicket, work: work, arrivedAt: reader.arrivedAt ?? Clock.monotonicNanoseconds(),
+        begunAt: begunAt)
     }
   }
 
   /// Nil when the end was handed out, perhaps to another worker while this one waited.
-  private func nextWork() throws -> Work? {
+  private func nextWork(_ resumption: Int64) throws -> Work? {
     while !hasEnded {
+      begunAt = Clock.monotonicNanoseconds()
       if let id = pendingBarrier {
         pendingBarrier = nil
         return .barrier(id: id, reader.positions)
       }
       if isStopping { return .end(isComplete: false, reader.positions) }
       if let silence = silenceIfDue() { return silence }
-      let rest = limiter?.waitNanoseconds(at: Clock.monotonicNanoseconds()) ?? 0
+      let rest = max(limiter?.waitNanoseconds(at: begunAt) ?? 0, resumption - begunAt)
       guard rest <= 0 else {
         readLock.wait(milliseconds: max(1, rest / 1_000_000))
         continue

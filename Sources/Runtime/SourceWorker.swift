@@ -19,16 +19,18 @@ final class SourceWorker {
   private let checkpoints: CheckpointDriver
   private let participant: Int
   private let latency: JobLatency
+  private let pace: AttemptPace
   private let onError: (DecodeFailure, RecordChunk) throws -> Bool
 
   /// `onError` decides on a record that does not decode: whether it becomes a dead letter; it throws to fail the job.
   init(
     coordinator: SourceCoordinator, builder: SourceBatchBuilder, chain: OperatorChain, edges: [EdgeWriter],
     deadLetters: DeadLetterReporter, counters: [NodeCounters], progress: StageProgress, name: String,
-    checkpoints: CheckpointDriver, participant: Int, latency: JobLatency,
+    checkpoints: CheckpointDriver, participant: Int, latency: JobLatency, pace: AttemptPace,
     onError: @escaping (DecodeFailure, RecordChunk) throws -> Bool
   ) {
     self.latency = latency
+    self.pace = pace
     self.coordinator = coordinator
     self.builder = builder
     self.chain = chain
@@ -43,36 +45,43 @@ final class SourceWorker {
   }
 
   func run() throws {
-    while let ticket = try coordinator.take() {
-      switch ticket.work {
-      case .chunk(let chunk, let prologue):
-        try work(on: chunk, try builder.build(chunk, prologue: prologue), ticket)
-      case .undecodable(let chunk, let failure):
-        let none = SourceBatchBuilder.Result(batches: [], failures: [failure], rowCount: 0, chunk: chunk)
-        try work(on: chunk, none, ticket)
-      case .endOfPartition(let partition):
-        let (_, watermark) = try coordinator.stamp(ticket.number) {
-          $0.end(partition: partition.index, now: Clock.wallMilliseconds())
-        }
-        try send(ticket.number, watermark)
-      case .silence(let atEnd):
-        let (isIdle, watermark) = try coordinator.stamp(ticket.number) {
-          $0.noteSilence(now: Clock.wallMilliseconds(), atEnd: atEnd)
-        }
-        try send(ticket.number, watermark, then: isIdle ? .idle : nil)
-      case .barrier(let id, let positions):
-        let (watermarks, watermark) = try coordinator.stamp(ticket.number) { $0.snapshot() }
-        let counts = try send(ticket.number, watermark, then: .barrier(CheckpointBarrier(id: id)))
-        checkpoints.acknowledge(id, by: participant, SourceReport(source: name, positions, watermarks, counts).report)
-      case .end(let isComplete, let positions):
-        let (watermarks, watermark) = try coordinator.stamp(ticket.number) { watermarks in
-          if isComplete { watermarks.endAll() }
-          return watermarks.snapshot()
-        }
-        let counts = try send(ticket.number, watermark, then: .endOfInput)
-        let report = SourceReport(source: name, positions, watermarks, counts).report
-        checkpoints.end(participant, report, isComplete: isComplete)
+    var resumption: Int64 = 0
+    while let ticket = try coordinator.take(resumption: resumption) {
+      try handle(ticket)
+      let end = Clock.monotonicNanoseconds()
+      resumption = max(resumption, pace.resumption(afterWorkFrom: ticket.begunAt, to: end))
+    }
+  }
+
+  private func handle(_ ticket: SourceCoordinator.Ticket) throws {
+    switch ticket.work {
+    case .chunk(let chunk, let prologue):
+      try work(on: chunk, try builder.build(chunk, prologue: prologue), ticket)
+    case .undecodable(let chunk, let failure):
+      let none = SourceBatchBuilder.Result(batches: [], failures: [failure], rowCount: 0, chunk: chunk)
+      try work(on: chunk, none, ticket)
+    case .endOfPartition(let partition):
+      let (_, watermark) = try coordinator.stamp(ticket.number) {
+        $0.end(partition: partition.index, now: Clock.wallMilliseconds())
       }
+      try send(ticket.number, watermark)
+    case .silence(let atEnd):
+      let (isIdle, watermark) = try coordinator.stamp(ticket.number) {
+        $0.noteSilence(now: Clock.wallMilliseconds(), atEnd: atEnd)
+      }
+      try send(ticket.number, watermark, then: isIdle ? .idle : nil)
+    case .barrier(let id, let positions):
+      let (watermarks, watermark) = try coordinator.stamp(ticket.number) { $0.snapshot() }
+      let counts = try send(ticket.number, watermark, then: .barrier(CheckpointBarrier(id: id)))
+      checkpoints.acknowledge(id, by: participant, SourceReport(source: name, positions, watermarks, counts).report)
+    case .end(let isComplete, let positions):
+      let (watermarks, watermark) = try coordinator.stamp(ticket.number) { watermarks in
+        if isComplete { watermarks.endAll() }
+        return watermarks.snapshot()
+      }
+      let counts = try send(ticket.number, watermark, then: .endOfInput)
+      let report = SourceReport(source: name, positions, watermarks, counts).report
+      checkpoints.end(participant, report, isComplete: isComplete)
     }
   }
 

@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import Glibc
 import Testing
@@ -35,52 +36,11 @@ import Testing
     """
   }
 
-  /// A client that has sent a request.
-  private final class Client {
-    let descriptor: Int32
-    private var text = ""
-
-    init(port: Int, _ target: String, behind id: String? = nil) throws {
-      descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      try #require(descriptor >= 0, "no more files can be opened: ulimit -n")
-      var patience = timeval(tv_sec: 60, tv_usec: 0)
-      setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_port = in_port_t(UInt16(port).bigEndian)
-      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-      let status = withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-        }
-      }
-      try #require(status == 0, "\(String(cString: strerror(errno)))")
-      let place = id.map { "Last-Event-ID: \($0)\r\n" } ?? ""
-      let request = Array("GET \(target) HTTP/1.1\r\nHost: test\r\n\(place)\r\n".utf8)
-      try #require(send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count)
-    }
-
-    deinit { close(descriptor) }
-
-    /// What has come by the time that `part` has.
-    func read(until part: String) throws -> String {
-      while !text.contains(part) { try #require(receive(0), "the stream ended: \(text.suffix(300))") }
-      return text
-    }
-
-    /// What has come so far, and whether the stream goes on.
-    func readNow() -> (text: String, isOpen: Bool) {
-      while receive(Int32(MSG_DONTWAIT)) {}
-      return (text, errno == EAGAIN)
-    }
-
-    private func receive(_ flags: Int32) -> Bool {
-      var buffer = [UInt8](repeating: 0, count: 1 << 14)
-      errno = 0
-      let count = recv(descriptor, &buffer, buffer.count, flags)
-      if count > 0 { text += String(decoding: buffer[..<count], as: UTF8.self) }
-      return count > 0
-    }
+  /// A client that has asked to follow a view.
+  private func follow(_ port: Int, _ target: String, behind id: String? = nil) throws -> SocketClient {
+    let client = try SocketClient(port: port)
+    client.sendHead("GET", target, headers: id.map { ["Last-Event-ID": $0] } ?? [:])
+    return client
   }
 
   private static func allowManyFiles() {
@@ -109,12 +69,12 @@ import Testing
     try runner.wait("busy") { $0["records_in"] as? Int ?? 0 > 4_000 }
     let view = "/v1/topologies/busy/views/latest"
     // However long the others take to connect, changes behind this place have come.
-    let first = try Client(port: port, "\(view)/changes?isolation=live&prefix=acc-000001")
+    let first = try follow(port, "\(view)/changes?isolation=live&prefix=acc-000001")
     let place = try #require(try first.read(until: "event: upsert").firstMatch(of: /id: ([^\n]+)\n/)?.output.1)
     let before = try memory(runner.running.process)
-    var idle: [Client] = []
+    var idle: [SocketClient] = []
     for _ in 0..<FollowerTests.count {
-      let client = try Client(port: port, "\(view)/changes?isolation=live&prefix=nobody")
+      let client = try follow(port, "\(view)/changes?isolation=live&prefix=nobody")
       let head = try client.read(until: "event: open")
       #expect(head.hasPrefix("HTTP/1.1 200 ") && head.contains("text/event-stream"))
       idle.append(client)
@@ -123,9 +83,9 @@ import Testing
     #expect(each < FollowerTests.maxBytesEach, "a client costs \(each) bytes")
     // Others are served meanwhile: who reads, and who follows an account that does something.
     #expect(try runner.curl("\(view)/rows/acc-000001?isolation=live").status == 200)
-    let busy = try Client(
-      port: port, "\(view)/changes?isolation=live&prefix=acc-000001", behind: String(place))
-    #expect(try busy.read(until: "event: upsert").contains("acc-000001"))
+    let busy = try follow(port, "\(view)/changes?isolation=live&prefix=acc-000001", behind: String(place))
+    _ = try busy.read(until: "event: upsert")
+    #expect(try busy.read(until: "\n\n").contains("acc-000001"))
     let done = try runner.wait("busy") { $0["state"] as? String == "done" }
     #expect(done["restarts"] as? Int == 0)
     let expected = folder.rows(in: "out-alone")

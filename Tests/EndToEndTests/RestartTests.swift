@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import Testing
 
@@ -49,6 +50,17 @@ import Testing
     let result = try run(
       folder, faults: faults, settings: ["restart.attempts=1", "checkpoint.interval=5ms"], rate: 60_000)
     #expect(result.status == 0, "\(result.errors)")
+    let outcome = RestartTests.scenario.outcome(in: folder, errors: result.errors)
+    #expect(outcome.differences(from: try RestartTests.scenario.undisturbed()) == [])
+  }
+
+  /// The third attempt and those after it repeat slowly what the others failed in.
+  @Test func aFaultThatPassesAfterSeveralAttempts_costsNoRow() throws {
+    let folder = try TestFolder()
+    // Several sinks may fail in one attempt: at least three attempts fail.
+    let result = try run(
+      folder, faults: "sink-sync:EIO:1-12", settings: ["restart.initial_backoff=10ms", "restart.attempts=20"])
+    #expect(result.status == 0 && result.errors.contains("attempt 3 to go on"), "\(result.errors)")
     let outcome = RestartTests.scenario.outcome(in: folder, errors: result.errors)
     #expect(outcome.differences(from: try RestartTests.scenario.undisturbed()) == [])
   }

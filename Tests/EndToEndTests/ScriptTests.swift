@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import Testing
 
@@ -42,6 +43,14 @@ import Testing
     let (status, output) = try ScriptTests.run("scripts/bench", ["--views", "--smoke"])
     #expect(status == 0, "\(output)")
     #expect(output.contains("arrival to live view") && output.contains("100 idle followers"), "\(output)")
+  }
+
+  /// Beside topologies that crash in a loop.
+  @Test func theIsolationBenchmarkRuns_andTheOthersResultsAreTheSame() throws {
+    let (status, output) = try ScriptTests.run("scripts/bench", ["--isolation", "--smoke"])
+    #expect(status == 0, "\(output)")
+    #expect(output.contains("beside one that fails later"), "\(output)")
+    #expect(output.contains("the same results in all of them"), "\(output)")
   }
 
   @Test func theLargeBenchmarkRuns_andCountsEveryRecord() throws {

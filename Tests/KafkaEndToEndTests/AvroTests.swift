@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import KafkaClient
 import RegistryDouble
@@ -32,13 +33,13 @@ import Testing
     let lines = (0..<50).map { "{\"id\":\($0),\"amount\":\($0).25}" }
     try broker.fill(json, lines.map { (nil, $0) })
     try AvroTests.withRegistry { registry in
-      let folder = try Folder()
+      let folder = try TestFolder()
       let write = AvroTests.topology(
         broker.bootstrap, source: "topic: \(json)",
         sink:
           "connector: kafka, bootstrap: \"\(broker.bootstrap)\", topic: \(avro), key: [id], format: avro, registry: \"\(registry)\""
       )
-      let written = try Weir.run(["run", try folder.write("write.yaml", write)])
+      let written = try WeirProcess.run(["run", try folder.write("write.yaml", write)])
       #expect(written.status == 0, "\(written.errors)")
       for record in try broker.committed(avro).joined() {
         #expect(record.value?.first == 0, "the wire format begins with a zero")
@@ -50,7 +51,7 @@ import Testing
       let read = AvroTests.topology(
         broker.bootstrap, source: "topic: \(avro), format: avro, registry: \"\(registry)\"",
         sink: "connector: file, path: out")
-      let result = try Weir.run(["run", try folder.write("read.yaml", read)])
+      let result = try WeirProcess.run(["run", try folder.write("read.yaml", read)])
       #expect(result.status == 0, "\(result.errors)")
       #expect(folder.rows(in: "out") == lines.sorted())
       let dead = folder.rows(in: "dead")

@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import KafkaClient
 import Testing
@@ -26,7 +27,7 @@ final class Broker: Sendable {
   private static func start() throws -> String {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
-    let script = Weir.root.appendingPathComponent("scripts/broker").path
+    let script = WeirProcess.root.appendingPathComponent("scripts/broker").path
     process.arguments = [
       "-c", "\"$1\" & broker=$!; while kill -0 \"$2\" 2>/dev/null; do sleep 0.5; done; kill \"$broker\"", "broker",
       script,

@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import KafkaClient
 import Testing
@@ -35,9 +36,9 @@ import Testing
   @Test(arguments: cases)
   func fromATopicToTopics_itGivesWhatItGivesFromAFileToFiles(_ test: Case) throws {
     let broker = try Broker.get()
-    let folder = try Folder()
+    let folder = try TestFolder()
     let data = folder.url.appendingPathComponent("usage.json").path
-    let generated = try Weir.run(["generate", "--output", data] + test.generated)
+    let generated = try WeirProcess.run(["generate", "--output", data] + test.generated)
     try #require(generated.status == 0, "\(generated.errors)")
     // One partition in the file's order: what is late is a matter of the order in a partition.
     let topic = try broker.makeTopic("usage", partitions: 1)
@@ -86,14 +87,14 @@ import Testing
   private static func settled(_ rows: [String]) -> [String] { rows.filter { !$0.contains("\"pane\":\"early\"") } }
 
   private static func run(
-    _ test: Case, _ folder: Folder, _ name: String, _ source: [String], sinks: (String) -> [String]
-  ) throws -> Weir.Result {
-    let file = Weir.root.appendingPathComponent("topologies/\(test.topology).yaml").path
+    _ test: Case, _ folder: TestFolder, _ name: String, _ source: [String], sinks: (String) -> [String]
+  ) throws -> WeirProcess.Result {
+    let file = WeirProcess.root.appendingPathComponent("topologies/\(test.topology).yaml").path
     let common = [
       "checkpoint.directory=\(folder.url.appendingPathComponent("checkpoints-\(name)").path)",
       "dead_letters.path=\(folder.url.appendingPathComponent("dead-\(name)").path)",
     ]
     let settings = common + source + test.sinks.flatMap(sinks)
-    return try Weir.run(["run", file] + settings.flatMap { ["--set", $0] })
+    return try WeirProcess.run(["run", file] + settings.flatMap { ["--set", $0] })
   }
 }

@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import Testing
 
@@ -20,8 +21,8 @@ import Testing
     let broker = try Broker.get()
     let usage = try UsageTopic(broker, records: records)
     let output = try UsageTopic.Output(broker, job: "undisturbed")
-    let folder = try Folder()
-    let result = try Weir.run(["run", try folder.write("t.yaml", usage.topology(output, interval: "10s"))])
+    let folder = try TestFolder()
+    let result = try WeirProcess.run(["run", try folder.write("t.yaml", usage.topology(output, interval: "10s"))])
     try #require(result.status == 0, "\(result.errors)")
     let rows = try output.rows(broker)
     for (name, own) in rows {
@@ -34,9 +35,9 @@ import Testing
     let broker = try Broker.get()
     let undisturbed = try ExactlyOnceTests.undisturbed.get()
     let output = try UsageTopic.Output(broker, job: "plain")
-    let folder = try Folder()
+    let folder = try TestFolder()
     let file = try folder.write("t.yaml", undisturbed.usage.topology(output))
-    let result = try Weir.run(["run", file])
+    let result = try WeirProcess.run(["run", file])
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.errors.contains("every record is accounted for"), "\(result.errors)")
     let rows = try output.rows(broker)
@@ -44,7 +45,7 @@ import Testing
     #expect(rows["hourly"]?.isEmpty == false && rows["dead"]?.isEmpty == false)
     #expect(folder.rows(in: "copy") == rows["hourly"], "the file sink has the same rows")
     try undisturbed.usage.expectOffsetsAtEnd(output.job, "offsets are committed with the output")
-    let again = try Weir.run(["run", file])
+    let again = try WeirProcess.run(["run", file])
     #expect(again.status == 0 && again.errors.contains("no new input"), "\(again.errors)")
     #expect(try output.rows(broker) == rows)
   }
@@ -62,7 +63,7 @@ import Testing
     for seed in ExactlyOnceTests.seeds {
       var random = SplitMix(seed)
       let output = try UsageTopic.Output(broker, job: "killed")
-      let folder = try Folder()
+      let folder = try TestFolder()
       let file = try folder.write("t.yaml", undisturbed.usage.topology(output, rate: 40_000, interval: "50ms"))
       // Every point comes up by itself; those after are drawn.
       let first = ExactlyOnceTests.crashPoints[Int(seed) % ExactlyOnceTests.crashPoints.count]
@@ -71,7 +72,7 @@ import Testing
         let point = ExactlyOnceTests.crashPoints[random.below(ExactlyOnceTests.crashPoints.count)]
         try ExactlyOnceTests.run(file, dyingAt: "\(point):\(1 + random.below(3))", &random)
       }
-      let last = try Weir.run([
+      let last = try WeirProcess.run([
         "run", file, "--set", "parallelism=\(1 + random.below(3))", "--set", "sources.usage.rate=10000000",
       ])
       #expect(last.status == 0, "seed \(seed): \(last.errors)")
@@ -88,7 +89,7 @@ import Testing
   }
 
   private static func run(_ file: String, dyingAt point: String, _ random: inout SplitMix) throws {
-    let result = try Weir.run(
+    let result = try WeirProcess.run(
       ["run", "--quiet", file, "--set", "parallelism=\(1 + random.below(3))"],
       environment: ["WEIR_CRASH_POINT": point])
     #expect([0, 128 + SIGKILL].contains(result.status), "at \(point): \(result.errors)")

@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import Testing
 
@@ -5,10 +6,10 @@ import Testing
 @Suite(.serialized) struct KafkaScriptTests {
   static func run(_ script: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
     let process = Process()
-    process.executableURL = Weir.root.appendingPathComponent(script)
+    process.executableURL = WeirProcess.root.appendingPathComponent(script)
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging([
-      "WEIR_TEST_KAFKA": try Broker.get().bootstrap, "WEIR_BINARY": Weir.binary.path,
+      "WEIR_TEST_KAFKA": try Broker.get().bootstrap, "WEIR_BINARY": WeirProcess.binary.path,
     ]) { _, new in new }
     let pipe = Pipe()
     process.standardInput = FileHandle.nullDevice

@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import KafkaClient
 import Testing
@@ -8,17 +9,17 @@ import Testing
   struct Slow {
     let usage: UsageTopic
     let output: UsageTopic.Output
-    let folder: Folder
+    let folder: TestFolder
     let file: String
-    let running: Weir.Running
+    let running: WeirProcess.Running
 
     init(job: String, settings: [String] = []) throws {
       let broker = try Broker.get()
       usage = try ExactlyOnceTests.undisturbed.get().usage
       output = try UsageTopic.Output(broker, job: job)
-      folder = try Folder()
+      folder = try TestFolder()
       file = try folder.write("t.yaml", usage.topology(output, rate: 4000))
-      running = try Weir.start(["run", "--quiet", file] + settings)
+      running = try WeirProcess.start(["run", "--quiet", file] + settings)
       let directory = folder.url.appendingPathComponent("checkpoints/\(output.job)").path
       while running.process.isRunning {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
@@ -31,9 +32,9 @@ import Testing
     var directory: String { folder.url.appendingPathComponent("checkpoints").path }
 
     /// Runs the job to its end, fast, as a user would: from `directory`, or from another.
-    func finish(_ more: [String] = [], in directory: String? = nil) throws -> Weir.Result {
+    func finish(_ more: [String] = [], in directory: String? = nil) throws -> WeirProcess.Result {
       let place = directory.map { ["--set", "checkpoint.directory=\($0)"] } ?? []
-      return try Weir.run(["run", file, "--set", "sources.usage.rate=10000000"] + place + more)
+      return try WeirProcess.run(["run", file, "--set", "sources.usage.rate=10000000"] + place + more)
     }
 
     func expectExactlyOnce(_ comment: Comment) throws {
@@ -46,7 +47,7 @@ import Testing
     let slow = try Slow(job: "zombie")
     slow.running.send(SIGSTOP)
     let copy = slow.folder.url.appendingPathComponent("copy-of-checkpoints").path
-    try Folder.copy(slow.directory, to: copy)
+    try TestFolder.copy(slow.directory, to: copy)
     let second = try slow.finish(in: copy)
     #expect(second.status == 0, "\(second.errors)")
     try slow.expectExactlyOnce("the second process finished the job")
@@ -140,7 +141,7 @@ import Testing
     #expect(renamed.status == 0, "another name is another job: \(renamed.errors)")
     // The directory of the first under the name of a job that the broker does not know.
     let stranger = "\(slow.output.job)-y"
-    try Folder.copy("\(slow.directory)/\(slow.output.job)", to: "\(slow.directory)/\(stranger)")
+    try TestFolder.copy("\(slow.directory)/\(slow.output.job)", to: "\(slow.directory)/\(stranger)")
     let result = try slow.finish(["--set", "topology=\(stranger)"])
     #expect(result.status == 1 && result.errors.contains("no marker"), "\(result.errors)")
   }

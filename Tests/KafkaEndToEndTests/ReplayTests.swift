@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import KafkaClient
 import Testing
@@ -13,18 +14,18 @@ import Testing
       try Broker.withBytes(text) { try producer.produce(to: target, key: nil, value: $0, partition: partition) }
     }
     try producer.flush(timeoutMilliseconds: Broker.timeout)
-    let folder = try Folder()
+    let folder = try TestFolder()
     let file = try folder.write("t.yaml", try SourceTests.topology(topic, "stop: latest"))
-    #expect(try Weir.run(["run", file]).status == 0)
+    #expect(try WeirProcess.run(["run", file]).status == 0)
     let letters = folder.rows(in: "dead")
     #expect(letters.count == 1, "\(letters)")
     func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
     let mended = letters.map { $0.replacingOccurrences(of: base64("broken"), with: base64("{\"id\":3}")) }
     let mendedFile = try folder.write("mended.json", mended.joined(separator: "\n") + "\n")
-    let replayed = try Weir.run(["replay", file, "--letters", mendedFile, "--to", "topic"])
+    let replayed = try WeirProcess.run(["replay", file, "--letters", mendedFile, "--to", "topic"])
     #expect(replayed.status == 0 && replayed.errors.contains("\(topic)-1"), "\(replayed.errors)")
     #expect(try broker.committed(topic)[1].last?.text == "{\"id\":3}")
-    #expect(try Weir.run(["run", file]).status == 0)
+    #expect(try WeirProcess.run(["run", file]).status == 0)
     #expect(folder.rows(in: "out") == (1...3).map { "{\"id\":\($0),\"text\":null}" })
   }
 
@@ -32,13 +33,13 @@ import Testing
     let broker = try Broker.get()
     let topic = try broker.makeTopic("replay", partitions: 1)
     try broker.fill(topic, [(nil, "broken")])
-    let folder = try Folder()
+    let folder = try TestFolder()
     let file = try folder.write("t.yaml", try SourceTests.topology(topic, "stop: latest"))
-    #expect(try Weir.run(["run", file]).status == 0)
+    #expect(try WeirProcess.run(["run", file]).status == 0)
     let letters = folder.rows(in: "dead")
     let wrong = letters + letters.map { $0.replacingOccurrences(of: "\(topic)-0", with: "\(topic)-7") }
     let lettersFile = try folder.write("letters.json", wrong.joined(separator: "\n") + "\n")
-    let replayed = try Weir.run(["replay", file, "--letters", lettersFile, "--to", "topic"])
+    let replayed = try WeirProcess.run(["replay", file, "--letters", lettersFile, "--to", "topic"])
     #expect(replayed.status == 1 && replayed.errors.contains("no such partition"), "\(replayed.errors)")
     #expect(try broker.committed(topic)[0].count == 1, "all or nothing")
   }

@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import KafkaClient
 import Testing
@@ -23,12 +24,12 @@ import Testing
   func everyRowIsARecord_keyed_andAKeysRowsKeepTheirOrder(_ delivery: String) throws {
     let broker = try Broker.get()
     let topic = try broker.makeTopic("sink", partitions: 3)
-    let folder = try Folder()
+    let folder = try TestFolder()
     let text = try SinkTests.topology(topic, ", key: [account_id], delivery: \(delivery)")
-    let result = try Weir.run(["run", try folder.write("t.yaml", text)])
+    let result = try WeirProcess.run(["run", try folder.write("t.yaml", text)])
     #expect(result.status == 0, "\(result.errors)")
     // The same seed gives the same records in the same order.
-    let generated = try Weir.run(["generate", "--rows", "500", "--accounts", "20", "--seed", "3"])
+    let generated = try WeirProcess.run(["generate", "--rows", "500", "--accounts", "20", "--seed", "3"])
     let order = generated.output.split(separator: "\n").map { String($0.prefix { $0 != "," }) }
     let partitions = try broker.committed(topic)
     #expect(partitions.joined().map(\.text).sorted() == folder.rows(in: "copy"))
@@ -90,10 +91,10 @@ import Testing
   }
 
   @Test func aMissingTopic_isRefusedBeforeAnythingIsCreated() throws {
-    let folder = try Folder()
+    let folder = try TestFolder()
     for delivery in ["exactly_once", "at_least_once"] {
       let text = try SinkTests.topology("no.such.sink", ", delivery: \(delivery)")
-      let result = try Weir.run(["run", try folder.write("t.yaml", text)])
+      let result = try WeirProcess.run(["run", try folder.write("t.yaml", text)])
       #expect(result.status == 1 && result.errors.contains("there is no such topic"), "\(result.errors)")
       #expect(folder.rows(in: "copy").isEmpty)
     }
@@ -102,20 +103,20 @@ import Testing
   @Test func transactionsOfADeadJob_canBeSeenAndAborted() throws {
     let broker = try Broker.get()
     let topic = try broker.makeTopic("left", partitions: 1)
-    let folder = try Folder()
+    let folder = try TestFolder()
     let file = try folder.write("t.yaml", try SinkTests.topology(topic, "", rows: 2000))
-    let died = try Weir.run(["run", "--quiet", file], environment: ["WEIR_CRASH_POINT": "manifest-durable"])
+    let died = try WeirProcess.run(["run", "--quiet", file], environment: ["WEIR_CRASH_POINT": "manifest-durable"])
     #expect(died.status == 128 + SIGKILL, "\(died.errors)")
-    let list = try Weir.run(["txn", "list", file])
+    let list = try WeirProcess.run(["txn", "list", file])
     #expect(list.status == 0, "\(list.errors)")
     #expect(list.output.contains("committed checkpoint: 0") && list.output.contains("\(topic)-0"), "\(list.output)")
-    let abort = try Weir.run(["txn", "abort", file])
+    let abort = try WeirProcess.run(["txn", "abort", file])
     #expect(abort.status == 0 && abort.errors.contains("aborted"), "\(abort.errors)")
     #expect(try broker.committed(topic)[0].isEmpty, "nothing of it was committed")
-    let again = try Weir.run(["run", file])
+    let again = try WeirProcess.run(["run", file])
     #expect(again.status == 0, "\(again.errors)")
     #expect(try broker.committed(topic)[0].count == 2000)
     let other = try folder.write("f.yaml", try SinkTests.topology(topic, ", delivery: at_least_once"))
-    #expect(try Weir.run(["txn", "list", other]).status == 2)
+    #expect(try WeirProcess.run(["txn", "list", other]).status == 2)
   }
 }

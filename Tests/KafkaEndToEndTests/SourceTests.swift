@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import KafkaClient
 import Testing
@@ -27,8 +28,8 @@ import Testing
     """
   }
 
-  static func run(_ text: String, _ folder: Folder) throws -> Weir.Result {
-    try Weir.run(["run", try folder.write("t.yaml", text)])
+  static func run(_ text: String, _ folder: TestFolder) throws -> WeirProcess.Result {
+    try WeirProcess.run(["run", try folder.write("t.yaml", text)])
   }
 
   @Test func keyHeadersAndPlace_areColumnsWhereAsked() throws {
@@ -45,7 +46,7 @@ import Testing
       }
     }
     try producer.flush(timeoutMilliseconds: Broker.timeout)
-    let folder = try Folder()
+    let folder = try TestFolder()
     let source = """
       stop: latest
       message: {who: key, trace: header.trace, sent: timestamp, part: partition, at: offset, of: topic, none: header.x}
@@ -65,7 +66,7 @@ import Testing
     let topic = try broker.makeTopic("lines", partitions: 1)
     let broken = "{\"id\": 3,\n \"text\": \"a\nb\"}"
     try broker.fill(topic, [(nil, "{\n  \"id\": 1,\n  \"text\": \"x\"\n}\n"), (nil, broken), (nil, "{\"id\":2}")])
-    let folder = try Folder()
+    let folder = try TestFolder()
     let result = try SourceTests.run(try SourceTests.topology(topic, "stop: latest"), folder)
     #expect(result.status == 0, "\(result.errors)")
     #expect(folder.rows(in: "out") == [#"{"id":1,"text":"x"}"#, #"{"id":2,"text":null}"#])
@@ -80,7 +81,7 @@ import Testing
     let topic = try broker.makeTopic("poison", partitions: 1)
     try broker.fill(
       topic, [("k", nil), (nil, ""), (nil, "  "), (nil, "{\"id\":1}"), (nil, "not json"), (nil, "{\"text\":\"x\"}")])
-    let folder = try Folder()
+    let folder = try TestFolder()
     let result = try SourceTests.run(try SourceTests.topology(topic, "stop: latest"), folder)
     #expect(result.status == 0 && result.errors.contains("every record is accounted for"), "\(result.errors)")
     #expect(folder.rows(in: "out") == [#"{"id":1,"text":null}"#])
@@ -94,7 +95,7 @@ import Testing
     let broker = try Broker.get()
     let topic = try broker.makeTopic("poison", partitions: 1)
     try broker.fill(topic, [(nil, "{\"id\":1}"), (nil, "not json")])
-    let folder = try Folder()
+    let folder = try TestFolder()
     let result = try SourceTests.run(try SourceTests.topology(topic, "stop: latest\non_error: fail"), folder)
     #expect(result.status == 1, "\(result.errors)")
     #expect(result.errors.contains("\(topic)-0, offset 1"), "\(result.errors)")
@@ -121,7 +122,7 @@ import Testing
       [PartitionOffset(TopicPartition(topic: topic, partition: 0), offset: 2)], group: "group-\(topic)",
       timeoutMilliseconds: Broker.timeout)
     #expect(producer.commit(timeoutMilliseconds: Broker.timeout) == .committed)
-    let folder = try Folder()
+    let folder = try TestFolder()
     let source = "stop: latest\ngroup: group-\(topic)\nstart: \(start)"
     let result = try SourceTests.run(try SourceTests.topology(topic, source), folder)
     #expect(result.status == 0, "\(result.errors)")
@@ -133,10 +134,10 @@ import Testing
     let prefix = "grow\(UUID().uuidString.prefix(6).lowercased())"
     let first = try broker.makeTopic(prefix, partitions: 1)
     try broker.fill(first, [(nil, "{\"id\":1}")])
-    let folder = try Folder()
+    let folder = try TestFolder()
     let text = try SourceTests.topology("TOPIC", "discover: 50ms\nstart: latest").replacingOccurrences(
       of: "topic: TOPIC", with: "pattern: '\(prefix)[.].*'")
-    let running = try Weir.start(["run", "--quiet", try folder.write("t.yaml", text)])
+    let running = try WeirProcess.start(["run", "--quiet", try folder.write("t.yaml", text)])
     while folder.rows(in: "out").isEmpty && running.process.isRunning && folder.hasNoCheckpoint { sched_yield() }
     let second = try broker.makeTopic(prefix, partitions: 2)
     try broker.fill(second, (0..<20).map { ("k\($0)", "{\"id\":\(100 + $0)}") })
@@ -150,7 +151,7 @@ import Testing
   @Test func aSilentPartition_idlesOnlyAtItsEnd_andThenHoldsNothingBack() throws {
     let broker = try Broker.get()
     let topic = try broker.makeTopic("idle", partitions: 2)
-    let folder = try Folder()
+    let folder = try TestFolder()
     let source = """
       event_time: at
       watermark: {idle_after: 300ms}
@@ -159,7 +160,7 @@ import Testing
     let text = try SourceTests.topology(topic, source, more: windows)
       .replacingOccurrences(of: "text: string", with: "at: timestamp").replacingOccurrences(
         of: "out: {from: all", with: "out: {from: counts")
-    let running = try Weir.start(["run", "--quiet", try folder.write("t.yaml", text)])
+    let running = try WeirProcess.start(["run", "--quiet", try folder.write("t.yaml", text)])
     // One partition gets records; the other, silent at its end, must not keep the window open.
     try broker.fill(
       topic, [("a", #"{"id":1,"at":"2026-01-01T00:00:10Z"}"#), ("a", #"{"id":2,"at":"2026-01-01T00:05:00Z"}"#)])
@@ -175,9 +176,9 @@ import Testing
     let broker = try Broker.get()
     let topic = try broker.makeTopic("lag", partitions: 1)
     try broker.fill(topic, (0..<5000).map { (nil, "{\"id\":\($0)}") })
-    let folder = try Folder()
+    let folder = try TestFolder()
     let text = try SourceTests.topology(topic, "rate: 100")
-    let running = try Weir.start(["run", try folder.write("t.yaml", text)])
+    let running = try WeirProcess.start(["run", try folder.write("t.yaml", text)])
     while folder.rows(in: "out").isEmpty && running.process.isRunning { sched_yield() }
     running.send(SIGTERM)
     let result = running.wait()
@@ -193,7 +194,7 @@ import Testing
 
   @Test func aMissingBroker_aMissingTopic_andAShortenedLog_areToldApart() throws {
     let broker = try Broker.get()
-    let folder = try Folder()
+    let folder = try TestFolder()
     let nowhere = try SourceTests.topology("usage", "stop: latest")
       .replacingOccurrences(of: broker.bootstrap, with: "127.0.0.1:1")
     let noBroker = try SourceTests.run(nowhere, folder)
@@ -208,17 +209,17 @@ import Testing
     let broker = try Broker.get()
     let topic = try broker.makeTopic("short", partitions: 1)
     try broker.fill(topic, (0..<10).map { (nil, "{\"id\":\($0)}") })
-    let folder = try Folder()
+    let folder = try TestFolder()
     let file = try folder.write("t.yaml", try SourceTests.topology(topic, "stop: latest"))
-    #expect(try Weir.run(["run", file]).status == 0)
+    #expect(try WeirProcess.run(["run", file]).status == 0)
     // The topic is made anew with fewer records than were read.
     let admin = KafkaAdmin(try broker.makeProducer().handle)
     try admin.delete(topic: topic, timeoutMilliseconds: Broker.timeout)
-    let deleted = try Weir.run(["run", file])
+    let deleted = try WeirProcess.run(["run", file])
     #expect(deleted.status == 1 && deleted.errors.contains("there is no such topic"), "\(deleted.errors)")
     try admin.create(topic: topic, partitions: 1, replication: 1, timeoutMilliseconds: Broker.timeout)
     try broker.fill(topic, [(nil, "{\"id\":0}")])
-    let shortened = try Weir.run(["run", file])
+    let shortened = try WeirProcess.run(["run", file])
     #expect(shortened.status == 1, "\(shortened.errors)")
     #expect(
       shortened.errors.contains("ends at offset 1") && shortened.errors.contains("up to 10"), "\(shortened.errors)")
@@ -229,8 +230,8 @@ import Testing
     let broker = try Broker.get()
     let topic = try broker.makeTopic("doomed", partitions: 1)
     try broker.fill(topic, [(nil, "{\"id\":1}")])
-    let folder = try Folder()
-    let running = try Weir.start([
+    let folder = try TestFolder()
+    let running = try WeirProcess.start([
       "run", "--quiet", try folder.write("t.yaml", try SourceTests.topology(topic, "discover: 50ms")),
     ])
     while folder.rows(in: "out").isEmpty && running.process.isRunning { sched_yield() }
@@ -242,7 +243,7 @@ import Testing
   }
 }
 
-extension Folder {
+extension TestFolder {
   /// Whether no checkpoint has been committed below this folder.
   var hasNoCheckpoint: Bool {
     let all = FileManager.default.enumerator(atPath: url.path)?.compactMap { $0 as? String } ?? []

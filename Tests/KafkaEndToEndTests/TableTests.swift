@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import KafkaClient
 import Testing
@@ -17,7 +18,7 @@ import Testing
       ])
     try broker.fill(
       charges, [("1", #"{"id":1,"text":"EUR"}"#), ("2", #"{"id":2,"text":"MAD"}"#), ("3", #"{"id":3,"text":"USD"}"#)])
-    let folder = try Folder()
+    let folder = try TestFolder()
     let lookup = """
         priced:
           from: all
@@ -49,7 +50,7 @@ import Testing
       """
     let text = try SourceTests.topology(charges, "stop: latest", more: lookup).replacingOccurrences(
       of: "out: {from: all", with: "out: {from: priced")
-    let result = try SourceTests.run(text, try Folder())
+    let result = try SourceTests.run(text, try TestFolder())
     #expect(result.status == 1, "\(result.errors)")
     #expect(
       result.errors.contains("steps.priced.lookup.table.topic: no.such.rates: there is no such topic"),

@@ -1,3 +1,4 @@
+import EndToEndSupport
 import Foundation
 import KafkaClient
 import Testing
@@ -14,7 +15,7 @@ struct UsageTopic {
     self.broker = broker
     self.records = records
     topic = try broker.makeTopic("usage", partitions: UsageTopic.partitions)
-    let generated = try Weir.run([
+    let generated = try WeirProcess.run([
       "generate", "--rows", "\(records)", "--brief", "--accounts", "200", "--records-per-second", "1", "--late", "0.01",
       "--duplicates", "0.01", "--corrupt", "0.003",
     ])

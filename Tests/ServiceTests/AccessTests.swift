@@ -1,4 +1,5 @@
 import Crypto
+import EndToEndSupport
 import Foundation
 import JWTKit
 import Testing

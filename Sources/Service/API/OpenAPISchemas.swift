@@ -38,7 +38,7 @@ enum OpenAPISchemas {
       ("name", text), ("state", phase), ("description", text), ("revision", integer), ("parallelism", integer),
       ("submitted_at", time), ("started_at", nullable(time)), ("records_in", integer), ("rows_out", integer),
       ("dead_letters", integer), ("watermark", nullable(time)), ("watermark_lag_ms", nullable(integer)),
-      ("restarts", integer), ("restart_at", nullable(time)),
+      ("restarts", integer), ("restart_at", nullable(time)), ("repeats_slowly", flag),
       ("last_failure", nullable(object([("at", time), ("reason", text)]))), ("checkpoint", one("CheckpointOutcomes")),
     ]
   }

@@ -24,6 +24,7 @@ enum TopologyObject {
       ("watermark", progress?.watermark.map(time) ?? .null),
       ("watermark_lag_ms", progress?.watermark.map { .integer(max(0, now - $0)) } ?? .null),
       ("restarts", .integer(Int64(status.restartCount))), ("restart_at", status.restartAt.map(time) ?? .null),
+      ("repeats_slowly", .flag(status.phase == .running && progress?.repeatsSlowly == true)),
       (
         "last_failure",
         status.failure.map { .object([("at", time($0.at)), ("reason", .string($0.reason))]) } ?? .null

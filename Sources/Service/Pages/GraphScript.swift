@@ -83,6 +83,7 @@ enum GraphScript {
           + (now.last_failure ? now.last_failure.reason.split('\n')[0] : '');
         if (now.state === 'restarting') return 'Slow because it failed and is being started again.';
         if (now.state !== 'running') return 'Does not run: ' + now.state + '.';
+        if (now.repeats_slowly) return 'Slow because it keeps failing: until its next checkpoint it reads what it failed in at a tenth of its speed.';
         if (!before) return 'Being measured…';
         if (worst.share > 0.1) return `Slow because ${worst.kind} ${worst.name} has more to do than it can: others wait for it `
           + Math.round(worst.share * 100) + ' % of the time.';

@@ -99,4 +99,31 @@ struct RestartStateMachineTests {
       machine.failed(Self.failure(51), isRetriable: true, jitter: 0)
         == .quarantine(failureCount: 51, (32...51).map(Self.failure)))
   }
+
+  /// Fails each time, having done so much work.
+  private static func slowWork(after work: [Int64], _ machine: inout RestartStateMachine) -> [Int64] {
+    work.enumerated().map { number, work in
+      _ = machine.failed(failure(number), isRetriable: true, jitter: 0, workNanoseconds: work)
+      machine.started()
+      return machine.slowWorkNanoseconds
+    }
+  }
+
+  @Test func theAttemptAfterTheFirstFailure_goesAtFullSpeed_thoseAfterItRepeatSlowlyTwiceWhatWasInVain() {
+    var machine = Self.machine(attempts: 100)
+    #expect(Self.slowWork(after: [900, 70, 80, 10], &machine) == [0, 140, 160, 160])
+  }
+
+  @Test func aCommittedCheckpoint_endsTheSlowness() {
+    var machine = Self.machine(attempts: 100)
+    _ = Self.slowWork(after: [900, 70], &machine)
+    machine.committed()
+    #expect(machine.slowWorkNanoseconds == 0)
+    #expect(Self.slowWork(after: [900, 70], &machine) == [0, 140])
+  }
+
+  @Test func startsThatFail_leaveNothingToRepeatSlowly() {
+    var machine = Self.machine(attempts: 100)
+    #expect(Self.slowWork(after: [0, 0, 0], &machine) == [0, 0, 0])
+  }
 }

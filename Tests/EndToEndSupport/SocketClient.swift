@@ -2,25 +2,29 @@ import Foundation
 import Glibc
 
 /// An HTTP/1.1 client that can be as slow, as silent or as rude as a test wants. Blocks: for threads that serve nobody.
-final class SocketClient {
-  struct Answer {
-    let status: Int
-    let headers: [String: String]
-    let body: [UInt8]
-    var text: String { String(decoding: body, as: UTF8.self) }
-    var object: [String: Any] { (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] ?? [:] }
-    var kind: String { (object["type"] as? String ?? "").replacing("/problems/", with: "") }
+package final class SocketClient {
+  package struct Answer {
+    package let status: Int
+    package let headers: [String: String]
+    package let body: [UInt8]
+    package var text: String { String(decoding: body, as: UTF8.self) }
+    package var object: [String: Any] { (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] ?? [:] }
+    package var kind: String { (object["type"] as? String ?? "").replacing("/problems/", with: "") }
   }
 
-  struct Failure: Error { let reason: String }
+  package struct Failure: Error {
+    package let reason: String
+    package init(reason: String) { self.reason = reason }
+  }
 
-  let descriptor: Int32
+  package let descriptor: Int32
   private var pending: [UInt8] = []
   /// How long it waits for bytes before the test fails, in seconds.
-  static let patienceSeconds = 60
+  private static let patienceSeconds = 60
 
-  init(port: Int) throws {
+  package init(port: Int) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { throw Failure(reason: "no more files can be opened: ulimit -n") }
     var patience = timeval(tv_sec: SocketClient.patienceSeconds, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_in()
@@ -39,7 +43,7 @@ final class SocketClient {
 
   /// Whether all bytes went out.
   @discardableResult
-  func send(_ bytes: [UInt8]) -> Bool {
+  package func send(_ bytes: [UInt8]) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -49,13 +53,13 @@ final class SocketClient {
     return true
   }
 
-  func sendHead(_ method: String, _ target: String, headers: [String: String] = [:]) {
+  package func sendHead(_ method: String, _ target: String, headers: [String: String] = [:]) {
     var text = "\(method) \(target) HTTP/1.1\r\nHost: test\r\n"
     for (name, value) in headers { text += "\(name): \(value)\r\n" }
     send(Array((text + "\r\n").utf8))
   }
 
-  func request(
+  package func request(
     _ method: String, _ target: String, headers: [String: String] = [:], body: String? = nil
   ) throws -> Answer {
     var headers = headers
@@ -66,7 +70,7 @@ final class SocketClient {
   }
 
   /// Reads up to and including `end`.
-  func read(until end: String) throws -> String {
+  package func read(until end: String) throws -> String {
     let end = Array(end.utf8)
     while true {
       if let range = pending.firstRange(of: end) {
@@ -76,6 +80,20 @@ final class SocketClient {
       }
       try receive()
     }
+  }
+
+  /// What has come and was not read, and whether the connection goes on.
+  package func readNow() -> (text: String, isOpen: Bool) {
+    var buffer = [UInt8](repeating: 0, count: 1 << 14)
+    var count = 0
+    repeat {
+      errno = 0
+      count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+      if count > 0 { pending += buffer[..<count] }
+    } while count > 0
+    let isOpen = errno == EAGAIN
+    defer { pending = [] }
+    return (String(decoding: pending, as: UTF8.self), isOpen)
   }
 
   private func receive() throws {
@@ -95,7 +113,7 @@ final class SocketClient {
   }
 
   /// The status and headers of the next answer.
-  func head() throws -> (status: Int, headers: [String: String]) {
+  package func head() throws -> (status: Int, headers: [String: String]) {
     let lines = try read(until: "\r\n\r\n").split(separator: "\r\n").map(String.init)
     let status = Int(lines[0].split(separator: " ")[1]) ?? 0
     var headers: [String: String] = [:]
@@ -106,7 +124,7 @@ final class SocketClient {
     return (status, headers)
   }
 
-  func answer() throws -> Answer {
+  package func answer() throws -> Answer {
     let (status, headers) = try head()
     var body: [UInt8] = []
     if let length = headers["content-length"].flatMap({ Int($0) }) {
@@ -123,7 +141,7 @@ final class SocketClient {
   }
 
   /// Events of a stream whose head was read, without the framing of chunks.
-  func events(_ count: Int) throws -> [[String: String]] {
+  package func events(_ count: Int) throws -> [[String: String]] {
     var events: [[String: String]] = []
     while events.count < count {
       var event: [String: String] = [:]
