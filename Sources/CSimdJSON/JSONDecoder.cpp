@@ -68,7 +68,7 @@ class JSONDecoder final : public JSONIndex {
 
   void predict(size_t index) {
     Field &field = writer.fields[index];
-    if (field.nameLength + 2 > NameSlot::kMostBytes) return;
+    if (field.nameLength + 2 >= NameSlot::kMostBytes) return;
     uint8_t quoted[64];
     quoted[0] = '"';
     std::memcpy(quoted + 1, field.name, field.nameLength);
@@ -223,28 +223,21 @@ class JSONDecoder final : public JSONIndex {
     } else {
       NameSlot *slot = nullptr;
       for (NameSlot **link = &firstSlot;; link = &slot->next) {
-        Text name = base + entry[0];
-        if (WEIR_UNLIKELY(!(*link)->matches(name))) {
-          *link = findSlot(slot ? successor(slot) : slots, entry, limit);
-          if (!*link) {
-            *link = slot ? successor(slot) : slots;
-            return false;
-          }
-        }
-        slot = *link;
-        if (WEIR_UNLIKELY(base[entry[1]] != ':')) return refuse(WEIR_EXPECTED_COLON, entry[1], limit, slot->field);
-        if (WEIR_UNLIKELY(entry[2] >= limit)) return refuse(WEIR_INCOMPLETE, limit, limit, slot->field);
-        gaps |= (entry[0] - before - 1) | (entry[1] - entry[0] - slot->length) | (entry[2] - entry[1] - 1);
-        if (WEIR_LIKELY(slot->field != nullptr)) {
-          writer.see(*slot->field);
-          if (WEIR_LIKELY(storePlainValue(*slot->field, base, entry + 2))) entry += 3;
-          else entry = storeValue(*slot->field, entry + 2, limit);
+        Text lead = base + before + 1;
+        NameSlot *expected = *link;
+        // Behind the lead comes the value, the third token; or blanks before it: then it is not plain.
+        if (WEIR_LIKELY(expected->leads(lead) && entry[3] < limit &&
+                        takePlainValue(expected->field, lead + expected->leadLength, base + entry[3]))) {
+          slot = expected;
+          before = entry[3];
+          entry += 4;
         } else {
-          entry = isPlainText(base, entry + 2) ? entry + 3 : skip(entry + 2, limit, nullptr);
+          entry = takeField(slot, link, before, entry, limit, gaps);
+          slot = *link;
+          if (WEIR_UNLIKELY(!entry)) return false;
+          before = *entry++;
+          if (WEIR_UNLIKELY(before >= limit)) return refuse(WEIR_INCOMPLETE, limit, limit);
         }
-        if (WEIR_UNLIKELY(!entry)) return false;
-        before = *entry++;
-        if (WEIR_UNLIKELY(before >= limit)) return refuse(WEIR_INCOMPLETE, limit, limit);
         if (base[before] == ',') continue;
         if (WEIR_LIKELY(base[before] == '}')) break;
         return refuse(WEIR_EXPECTED_COMMA, before, limit);
@@ -256,6 +249,41 @@ class JSONDecoder final : public JSONIndex {
     return true;
   }
 
+  /// Takes a field of any kind, wherever its tokens stand, behind the one of slot `last`. Null after `refuse`.
+  __attribute__((noinline)) const uint32_t *takeField(
+      NameSlot *last, NameSlot **link, uint32_t before, const uint32_t *entry, uint32_t limit, uint32_t &gaps) {
+    Text lead = base + before + 1, name = base + entry[0];
+    bool isExpected = (*link)->leads(lead);
+    if (!isExpected && !(*link)->names(name)) {
+      NameSlot *behind = last ? successor(last) : slots;
+      NameSlot *found = findSlot(behind, entry, limit);
+      *link = found ? found : behind;
+      if (!found) return nullptr;
+    }
+    NameSlot &slot = **link;
+    if (entry[1] >= limit || base[entry[1]] != ':') return refuse(WEIR_EXPECTED_COLON, entry[1], limit, slot.field), nullptr;
+    if (entry[2] >= limit) return refuse(WEIR_INCOMPLETE, limit, limit, slot.field), nullptr;
+    if (isExpected) {
+      gaps |= uint32_t(base + entry[2] - (lead + slot.leadLength));
+    } else {
+      gaps |= (entry[0] - before - 1) | (entry[1] - entry[0] - slot.nameLength) | (entry[2] - entry[1] - 1);
+      slot.learnLead(lead, name, base + entry[2]);
+    }
+    Field *field = slot.field;
+    Text value = base + entry[2], end = base + entry[3];
+    if (!field) return isPlainText(value, end) ? entry + 3 : skip(entry + 2, limit, nullptr);
+    writer.see(*field);
+    return storePlainValue(*field, value, end) ? entry + 3 : storeValue(*field, entry + 2, limit);
+  }
+
+  /// Takes a value that should begin at `value` and end before `end`; false, and nothing noted, where it is not plain.
+  __attribute__((always_inline)) bool takePlainValue(Field *field, Text value, Text end) {
+    if (WEIR_UNLIKELY(!field)) return isPlainText(value, end);
+    if (WEIR_UNLIKELY(!storePlainValue(*field, value, end))) return false;
+    writer.see(*field);
+    return true;
+  }
+
   /// The slot behind `slot`; the last one is its own.
   NameSlot *successor(NameSlot *slot) { return slot + (slot != slots + kSlots - 1); }
 
@@ -263,7 +291,7 @@ class JSONDecoder final : public JSONIndex {
   NameSlot *findSlot(NameSlot *slot, const uint32_t *entry, uint32_t limit) {
     NameSlot *last = slots + kSlots - 1;
     for (size_t ahead = 0; ahead <= kLookahead && slot + ahead < last; ++ahead) {
-      if (slot[ahead].matches(base + *entry)) return slot + ahead;
+      if (slot[ahead].names(base + *entry)) return slot + ahead;
     }
     if (*entry >= limit || base[*entry] != '"') return refuse(WEIR_EXPECTED_NAME, *entry, limit), nullptr;
     if (entry[1] >= limit || base[entry[1]] != ':') return refuse(WEIR_EXPECTED_COLON, entry[1], limit), nullptr;
@@ -283,22 +311,21 @@ class JSONDecoder final : public JSONIndex {
   // Values. Each takes the value's entry and returns the entry behind it, null after `refuse`.
 
   /// Whether the value is a string without escapes and with no blank behind.
-  __attribute__((always_inline)) bool isPlainText(Text base, const uint32_t *entry) {
-    Text value = base + entry[0], end = base + entry[1];
+  __attribute__((always_inline)) bool isPlainText(Text value, Text end) {
     return *value == '"' && end[-1] == '"' && !hasEscape(value + 1, end - 1);
   }
 
   /// Stores the values that records mostly have: no escapes, no blank behind, nothing wrong. False: `storeValue` decides.
-  __attribute__((always_inline)) bool storePlainValue(Field &field, Text base, const uint32_t *entry) {
-    Text value = base + entry[0], end = base + entry[1];
+  __attribute__((always_inline)) bool storePlainValue(Field &field, Text value, Text end) {
+    if (field.kind == WEIR_KIND_STRING) {  // most are
+      if (!isPlainText(value, end)) return false;
+      field.storeView(writer.row, uint64_t(value + 1 - writer.bytes), uint64_t(end - value - 2));
+      return true;
+    }
     int64_t number;
     switch (field.kind) {
-      case WEIR_KIND_STRING:
-        if (!isPlainText(base, entry)) return false;
-        field.storeView(writer.row, uint64_t(value + 1 - writer.bytes), uint64_t(end - value - 2));
-        return true;
       case WEIR_KIND_TIMESTAMP:
-        if (!isPlainText(base, entry)) return false;
+        if (!isPlainText(value, end)) return false;
         if (readTimestamp(value + 1, end - 1, field.memo, number) != WEIR_OK) return false;
         field.store(writer.row, number);
         return true;

@@ -26,6 +26,44 @@ struct KeyBatch {
   @inline(__always) func key(_ row: Int) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: bytes + offsets[row], count: offsets[row + 1] &- offsets[row])
   }
+
+  /// Whether two keys are equal.
+  @inline(__always) static func equal(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+    guard left.count == right.count else { return false }
+    guard let first = left.baseAddress, let second = right.baseAddress else { return true }
+    return equal(first, second, left.count)
+  }
+
+  /// Whether two keys of `count` bytes are equal.
+  @inline(__always) static func equal(_ left: UnsafeRawPointer, _ right: UnsafeRawPointer, _ count: Int) -> Bool {
+    if count < 8 { return equalShort(left, right, count) }
+    var offset = 0
+    while offset &+ 8 < count {
+      if left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        != right.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      {
+        return false
+      }
+      offset &+= 8
+    }
+    return left.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+      == right.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+  }
+
+  @inline(__always) private static func equalShort(
+    _ left: UnsafeRawPointer, _ right: UnsafeRawPointer, _ count: Int
+  ) -> Bool {
+    if count >= 4 {
+      return left.loadUnaligned(as: UInt32.self) == right.loadUnaligned(as: UInt32.self)
+        && left.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+          == right.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+    }
+    for offset in 0..<count
+    where left.load(fromByteOffset: offset, as: UInt8.self) != right.load(fromByteOffset: offset, as: UInt8.self) {
+      return false
+    }
+    return true
+  }
 }
 
 /// A hash table from encoded keys to slots, dense numbers given out in the order in which keys are first seen.
@@ -190,38 +228,7 @@ final class GroupTable {
     let location = locations[slot]
     guard Int(location & 0xFFFF_FFFF) == key.count else { return false }
     guard let probe = key.baseAddress else { return true }
-    return GroupTable.equal(UnsafeRawPointer(arena + Int(location >> 32) &* 8), probe, key.count)
-  }
-
-  @inline(__always) private static func equal(_ left: UnsafeRawPointer, _ right: UnsafeRawPointer, _ count: Int) -> Bool
-  {
-    if count < 8 { return equalShort(left, right, count) }
-    var offset = 0
-    while offset &+ 8 < count {
-      if left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-        != right.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-      {
-        return false
-      }
-      offset &+= 8
-    }
-    return left.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
-      == right.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
-  }
-
-  @inline(__always) private static func equalShort(
-    _ left: UnsafeRawPointer, _ right: UnsafeRawPointer, _ count: Int
-  ) -> Bool {
-    if count >= 4 {
-      return left.loadUnaligned(as: UInt32.self) == right.loadUnaligned(as: UInt32.self)
-        && left.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
-          == right.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
-    }
-    for offset in 0..<count
-    where left.load(fromByteOffset: offset, as: UInt8.self) != right.load(fromByteOffset: offset, as: UInt8.self) {
-      return false
-    }
-    return true
+    return KeyBatch.equal(UnsafeRawPointer(arena + Int(location >> 32) &* 8), probe, key.count)
   }
 
   private func takeSlot() -> Int32 {

@@ -21,13 +21,15 @@ package final class PartialAggregator {
   private let plan: AggregatePlan
   private let assigner: FixedWindowAssigner
   private let inputs: AggregateInputs
-  /// By the position of the pane in `panes`.
-  private var stores: [GroupStore] = []
+  private let index = BatchKeyIndex()
+  /// By the position of the pane in `panes`, a record a group.
+  private var stores: [AccumulatorStore] = []
   private var panes: [PaneSpan] = []
   /// Position of the first group of each pane among all groups.
   private var starts: [Int] = []
   private let paneOfRow = Scratch<Int32>()
   private let sortedRows = Scratch<Int32>()
+  private let groupOfRow = Scratch<Int32>()
   private let firstRows = Scratch<Int32>()
   private let hashes = Scratch<UInt64>()
   /// How many rows each group stands for.
@@ -88,25 +90,17 @@ package final class PartialAggregator {
     return Groups(firstRows: firstRows, hashes: hashes, count: groupCount)
   }
 
-  /// Aggregates rows of one pane, and notes the first of each group.
-  private func aggregate(_ rows: UnsafeBufferPointer<Int32>, _ store: GroupStore, _ keys: KeyBatch) {
+  /// Aggregates rows of one pane.
+  private func aggregate(_ rows: UnsafeBufferPointer<Int32>, _ store: AccumulatorStore, _ keys: KeyBatch) {
     starts.append(groupCount)
     store.removeAll()
     guard let start = rows.baseAddress else { return }
-    let selection = store.update(start, count: rows.count, keys, inputs)
-    let first = firstRows.base + groupCount
-    let counts = rowCounts.base + groupCount
-    var groups = 0
-    for index in 0..<selection.count {
-      let slot = Int(selection.slots[index])
-      if slot == groups {  // slots are given out in the order in which keys are first seen
-        first[groups] = selection.rows[index]
-        counts[groups] = 0
-        groups &+= 1
-      }
-      counts[slot] &+= 1
-    }
-    groupCount += groups
+    let groups = groupOfRow.reserve(rows.count)
+    let count = index.number(
+      rows, keys, groups: groups, firstRows: firstRows.base + groupCount, rowCounts: rowCounts.base + groupCount)
+    store.grow(to: count)
+    store.update(RowSelection(rows: start, slots: groups, count: rows.count), inputs)
+    groupCount += count
   }
 
   /// The groups at `positions`, which ascend, as a batch without columns: their keys, which `keys` holds, and their aggregates.
@@ -127,7 +121,7 @@ package final class PartialAggregator {
       times[index] = batchTimes[Int(row)]
       rowCount &+= Int(rowCounts.base[Int(position)])
       while pane + 1 < starts.count, Int(position) >= starts[pane + 1] { pane += 1 }
-      let record = stores[pane].accumulators.record(position &- Int32(truncatingIfNeeded: starts[pane]))
+      let record = stores[pane].record(position &- Int32(truncatingIfNeeded: starts[pane]))
       if let source = record.baseAddress { (records.base + index * stride).copyMemory(from: source, byteCount: stride) }
     }
     let keys = EncodedKeyRows(UnsafeBufferPointer(start: rows, count: positions.count), of: keys)
@@ -157,7 +151,7 @@ package final class PartialAggregator {
       }
       paneOf[row] = Int32(truncatingIfNeeded: current)
     }
-    while stores.count < panes.count { stores.append(GroupStore(plan)) }
+    while stores.count < panes.count { stores.append(AccumulatorStore(plan)) }
     return true
   }
 

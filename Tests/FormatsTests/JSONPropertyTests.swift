@@ -32,7 +32,10 @@ import Testing
     "other": ["1", "[1,{\"id\":\"x\"}]", "{}", "{\"a\":{\"b\":[null]}}", #""skip \u0041""#, "[1,]", "nul", "true"],
   ]
 
-  private static func line(_ random: inout TestRandom) -> [UInt8] {
+  /// Blanks that a feed puts behind every bracket or comma, before every colon and behind it.
+  private static let spacings = [["", "", ""], ["", "", " "], [" ", "", " "], ["\t", " ", "  "]]
+
+  private static func line(_ random: inout TestRandom, _ spacing: [String]) -> [UInt8] {
     let blank = { (random: inout TestRandom) in random.chance(12) ? random.pick([" ", "\t", "  ", "\r", " \n"]) : "" }
     var names = schema.fields.map(\.name)
     if random.chance(3) { names.shuffle(using: &random) }
@@ -41,10 +44,10 @@ import Testing
     if random.chance(5) { names.insert(random.pick(names), at: random.below(names.count)) }
     var text = blank(&random) + "{"
     for (index, name) in names.enumerated() {
-      if index > 0 { text += "," + blank(&random) }
+      text += (index > 0 ? "," + blank(&random) : "") + spacing[0]
       let choices = values[name] ?? []
       let value = random.chance(3) ? random.pick(choices) : choices[0]
-      text += "\"\(name)\"" + blank(&random) + ":" + blank(&random) + value + blank(&random)
+      text += "\"\(name)\"" + spacing[1] + blank(&random) + ":" + spacing[2] + blank(&random) + value + blank(&random)
     }
     return Array((text + "}").utf8)
   }
@@ -52,8 +55,10 @@ import Testing
   private static func lines(_ random: inout TestRandom) -> [UInt8] {
     var bytes: [UInt8] = []
     let damage = random.pick([0, 0, 3, 30])
+    var spacing = random.pick(spacings)
     for _ in 0..<random.pick([1, 3, 40, 400]) {
-      var line = line(&random)
+      if random.chance(50) { spacing = random.pick(spacings) }
+      var line = line(&random, spacing)
       if damage > 0, random.chance(damage) { line = random.mutated(line) }
       bytes += line + (random.chance(8) ? [0x0D, 0x0A] : [0x0A])
       if random.chance(20) { bytes += [0x0A] }
@@ -147,7 +152,8 @@ import Testing
     var random = TestRandom()
     let decoder = JSONDecoder(schema: Self.schema, materialize: [0, 5, 9])
     for _ in 0..<1500 {
-      var bytes = Self.line(&random) + [0x0A] + Self.line(&random)
+      let spacing = random.pick(Self.spacings)
+      var bytes = Self.line(&random, spacing) + [0x0A] + Self.line(&random, spacing)
       for _ in 0..<random.below(4) { bytes = random.mutated(bytes) }
       if random.chance(10) { bytes = (0..<random.below(300)).map { _ in UInt8.random(in: 0...255, using: &random) } }
       let decoded = decoder.decode(chunk(bytes, offset: 1), prologue: [])

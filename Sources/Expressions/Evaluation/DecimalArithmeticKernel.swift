@@ -138,11 +138,14 @@ struct CheckedDecimalKernel: Kernel {
       let (product, overflow) = left.multipliedReportingOverflow(by: right)
       return overflow ? nil : product
     case .add, .subtract:
-      let (leftValue, leftOverflows) = left.multipliedReportingOverflow(
-        by: Decimal.powersOfTen[result.scale - leftScale])
-      let (rightValue, rightOverflows) = right.multipliedReportingOverflow(
-        by: Decimal.powersOfTen[result.scale - rightScale])
-      if leftOverflows || rightOverflows { return nil }
+      let (leftFactor, rightFactor) = (
+        Decimal.powersOfTen[result.scale - leftScale], Decimal.powersOfTen[result.scale - rightScale]
+      )
+      let (leftValue, leftOverflows) = left.multipliedReportingOverflow(by: leftFactor)
+      let (rightValue, rightOverflows) = right.multipliedReportingOverflow(by: rightFactor)
+      if leftOverflows || rightOverflows {
+        return WideArithmetic.sum(left, leftFactor, operation == .add ? right : -right, rightFactor)
+      }
       let (sum, overflow) =
         operation == .add
         ? leftValue.addingReportingOverflow(rightValue) : leftValue.subtractingReportingOverflow(rightValue)

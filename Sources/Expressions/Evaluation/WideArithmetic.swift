@@ -1,6 +1,6 @@
 import StreamModel
 
-/// Division with intermediate results of 256 bits.
+/// Sums and divisions with intermediate results of 256 bits.
 enum WideArithmetic {
   /// `left × 10^exponent / right`, rounded to the nearest integer, away from zero at a tie. Nil where `right` is zero or the
   /// quotient does not fit. `0 ≤ exponent ≤ 76`.
@@ -59,6 +59,16 @@ enum WideArithmetic {
     let (shifted, overflow) = quotient.multipliedReportingOverflow(by: further)
     let (total, carry) = shifted.addingReportingOverflow(next)
     return overflow || carry ? nil : (total, last)
+  }
+
+  /// `left × leftFactor + right × rightFactor` for factors of at most 10³⁸, where a product may not fit though the sum does; nil
+  /// where the sum does not.
+  static func sum(_ left: Int128, _ leftFactor: Int128, _ right: Int128, _ rightFactor: Int128) -> Int128? {
+    let (first, second) = (left.multipliedFullWidth(by: leftFactor), right.multipliedFullWidth(by: rightFactor))
+    let (low, carry) = first.low.addingReportingOverflow(second.low)
+    let high = first.high + second.high + (carry ? 1 : 0)
+    let value = Int128(truncatingIfNeeded: low)
+    return high == (value < 0 ? -1 : 0) ? value : nil
   }
 
   /// The rest of `left × 10^leftExponent / (right × 10^rightExponent)`, with the sign of `left`; one exponent is zero. Nil
