@@ -70,7 +70,7 @@ let engine: [Target] = [
       "Topology",
     ]),
   module("TestSupport", ["StreamModel", "Expressions", "State", "Operators"]),
-  tests("StateTests", ["State", "StreamModel", "TestSupport"]),
+  tests("StateTests", ["State", "RocksStore", "StreamModel", "TestSupport"]),
   tests("ViewsTests", ["Views", "State", "Operators", "Formats", "StreamModel", "TestSupport"]),
   tests("CheckpointTests", ["Checkpoint", "State", "StreamModel"]),
   tests(

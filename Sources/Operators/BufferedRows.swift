@@ -7,7 +7,8 @@ struct BufferedRow {
   let pick: RowPick
 }
 
-/// Rows that wait in memory in the batches in which they came; a batch goes with the last of its rows.
+/// Rows that wait in memory in the batches in which they came; a batch goes with the last of its rows. One that has few of the
+/// rows it was read with is copied: else each of many subtasks would keep, and count as its own, all bytes that were read.
 ///
 /// Rows have a total order that does not depend on how they came: by `release`, event time, source, partition and position
 /// in it where they were read from one (rows that a step made come first), and then by their values, so that
@@ -27,6 +28,7 @@ final class BufferedRows {
       waiting.append(0)
       savedSlots.append(false)
     }
+    let batch = batch.origin?.isSparse == true ? batch.compacted() : batch
     savedSlots[slot] = isSaved
     batches[slot] = batch
     waiting[slot] = batch.count
@@ -104,7 +106,10 @@ final class BufferedRows {
       return (one.source, one.name) < (other.source, other.name) ? -1 : 1
     }
     let (position, otherPosition) = (left.position(at: row), right.position(at: otherRow))
-    return position == otherPosition ? 0 : position < otherPosition ? -1 : 1
+    if position != otherPosition { return position < otherPosition ? -1 : 1 }
+    // Records that were unpacked from one block can share a position.
+    guard chunk.readNumber == otherChunk.readNumber else { return 0 }
+    return chunk.readStart(ofRecordAt: left.start(row)) - otherChunk.readStart(ofRecordAt: right.start(otherRow))
   }
 }
 

@@ -91,6 +91,8 @@ final class GroupTable {
   private var arenaCapacityWords: Int
   private var garbageWords = 0
   private var freeSlots: [Int32] = []
+  /// How many keys to make room for at once when so many come that the rest may be expected too; 0 for none.
+  private var expectedCount = 0
 
   private static let freeLocation = UInt64.max
 
@@ -177,7 +179,7 @@ final class GroupTable {
     locations[Int(slot)] = store(key)
     buckets[position] = UInt64(tag) << 32 | UInt64(UInt32(bitPattern: slot &+ 1))
     count += 1
-    if count * 4 > bucketCount * 3 { growBuckets(to: bucketCount * 2) }
+    if count * 4 > bucketCount * 3 { growBuckets() }
     return slot
   }
 
@@ -261,9 +263,25 @@ final class GroupTable {
 
   /// Makes room for `count` keys, so that the buckets need not grow on the way.
   func reserve(_ count: Int) {
+    let needed = bucketCount(for: count)
+    if needed > bucketCount { growBuckets(to: needed) }
+  }
+
+  /// About `count` keys may come, or none: the table stays small until a part of them has.
+  func expect(_ count: Int) { expectedCount = count }
+
+  private static let expectedFactor = 16
+
+  private func bucketCount(for count: Int) -> Int {
     var needed = bucketCount
     while needed * 3 < count * 4 { needed *= 2 }
-    if needed > bucketCount { growBuckets(to: needed) }
+    return needed
+  }
+
+  private func growBuckets() {
+    let isExpected = expectedCount > 0 && count * GroupTable.expectedFactor >= expectedCount
+    growBuckets(to: max(bucketCount * 2, isExpected ? bucketCount(for: expectedCount) : 0))
+    if isExpected { expectedCount = 0 }
   }
 
   private func growBuckets(to larger: Int) {

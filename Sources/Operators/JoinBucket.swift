@@ -34,7 +34,7 @@ final class JoinBucket {
   private var isWaitingSorted = true
   private var earliestWaiting = EventTimes.maximum
 
-  private static let leastCapacity = 1 << 12
+  private static let leastCapacity = 1 << 9
 
   /// A row that may have to go out alone.
   private struct Waiting {

@@ -25,9 +25,9 @@ final class KeyedBucketTable {
   fileprivate static let headerBytes = 12
 
   init() {
-    slotBits = 6
-    slots = KeyedBucketTable.makeSlots(1 << 6)
-    arenaCapacity = 1 << 11
+    slotBits = 4
+    slots = KeyedBucketTable.makeSlots(1 << 4)
+    arenaCapacity = 1 << 9
     arena = GrowingMemory.resized(nil, to: arenaCapacity)
   }
 

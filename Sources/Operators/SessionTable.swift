@@ -45,12 +45,12 @@ final class SessionTable {
   private(set) var base: UnsafeMutablePointer<Session>
   /// Sessions below this have existed.
   private(set) var count = 0
-  private var capacity = 64
+  private var capacity = 16
   private var free: [Int32] = []
   /// Per key slot its first session; −1 for none.
   private var heads: UnsafeMutablePointer<Int32>
   private var headCount = 0
-  private var headCapacity = 64
+  private var headCapacity = 16
   private var timers: TimeBuckets<SessionTimers>
   var nextSequence: Int64 = 0
 

@@ -40,7 +40,7 @@ final class WindowPane {
     let owing = changed.slots
     let rest = GroupStore(plan)
     rest.merge(store, slots: owing)
-    rest.table.reserve(min(store.count, WindowPane.expectedGroups))
+    rest.table.expect(min(store.count, WindowPane.expectedGroups))
     let stamps = owing.map { stamp(of: $0) }
     store = rest
     changed = ChangedSlots()
@@ -53,7 +53,7 @@ final class WindowPane {
     isPersisted = false
   }
 
-  /// Groups that room is made for after a spill, at most.
+  /// Groups that room is made for at once when groups come after a spill, at most.
   private static let expectedGroups = 1 << 20
 
   /// Whether rows of the pane are late for some of its windows.

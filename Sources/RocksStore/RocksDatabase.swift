@@ -1,6 +1,10 @@
 import CRocksDB
 import StreamModel
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// A RocksDB database without a log: what is not in a checkpoint is lost with the process, which is meant.
 ///
 /// Data comes in as sorted runs (SST files, `RocksRunWriter`) and goes by range deletes; it is read by key or swept in key order;
@@ -87,10 +91,27 @@ package final class RocksDatabase: @unchecked Sendable {
 
   /// Takes over the finished run at `path`: its entries are newer than all that is there.
   package func ingest(_ path: String, family name: String) throws(RocksError) {
-    if FaultPoint.fails("state-ingest") { throw RocksError(system: "\(path): cannot be taken over") }
+    try IngestionRetry(path).run { () throws(RocksError) in
+      try takeOver(path, family: name)
+    } flush: { () throws(RocksError) in
+      try flush(family: name)
+    }
+  }
+
+  private func takeOver(_ path: String, family name: String) throws(RocksError) {
+    if FaultPoint.fails("state-ingest") {
+      throw errno == EAGAIN ? RocksError(RocksError.tryAgain) : RocksError(system: "\(path): cannot be taken over")
+    }
     try RocksError.checked { error in
       withCStrings([path]) { rocksdb_ingest_external_file_cf(handle, family(name), $0, 1, ingestOptions, error) }
     }
+  }
+
+  /// Writes out what a family has in its write buffers.
+  private func flush(family name: String) throws(RocksError) {
+    let options = rocksdb_flushoptions_create()
+    defer { rocksdb_flushoptions_destroy(options) }
+    try RocksError.checked { rocksdb_flush_cf(handle, options, family(name), $0) }
   }
 
   /// Deletes the keys in `[from, to)`.

@@ -15,6 +15,12 @@ package struct RocksError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What the system says of a call that failed, by `errno`.
   init(system what: String) { description = "\(what): \(String(cString: strerror(errno)))" }
 
+  /// What a message begins with when the call may do better soon (`Status::TryAgain`). The C API gives nothing but the message.
+  package static let tryAgain = "Operation failed. Try again."
+
+  /// Whether the call may do better soon.
+  package var asksToTryAgain: Bool { description.hasPrefix(RocksError.tryAgain) }
+
   /// Calls a C function that reports an error as a message to be freed.
   static func checked<Result>(_ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result) throws(RocksError)
     -> Result

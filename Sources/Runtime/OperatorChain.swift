@@ -63,6 +63,7 @@ final class OperatorChain {
   private let failure: ChainFailure
   /// Set where an operator has keyed state.
   var budget: StateBudget?
+  /// What the chain has said that it holds.
   private var heldBytes = 0
 
   init(nodes: [ChainNode], failure: ChainFailure) {
@@ -88,6 +89,7 @@ final class OperatorChain {
       node.handOnWatermark()
     }
     try check()
+    if let budget { noteHeld(budget) }
   }
 
   /// All input has ended, and the watermark is at its maximum.
@@ -97,6 +99,7 @@ final class OperatorChain {
       node.finish()
     }
     try check()
+    if let budget { noteHeld(budget) }
   }
 
   /// Wall-clock time is `now`.
@@ -118,8 +121,9 @@ final class OperatorChain {
     guard let budget else { return }
     noteHeld(budget)
     guard budget.mustSpill(holding: heldBytes) else { return }
-    for node in nodes {
-      guard case .apply(let worker) = node.work, node.keyedState != nil else { continue }
+    let stateful = nodes.filter { $0.keyedState != nil }
+    for node in stateful where StateBudget.isWorthwhile(node.stateSizeBytes, of: heldBytes, among: stateful.count) {
+      guard case .apply(let worker) = node.work else { continue }
       try node.stateful { () throws(OperatorError) in try worker.spill() }
     }
     noteHeld(budget)

@@ -40,6 +40,12 @@ package final class StateBudget: Sendable {
       && bytes * memberCount.load(ordering: .relaxed) * 2 >= tableBytes
   }
 
+  /// Whether an operator that holds `bytes` of the `held` bytes of its subtask, where `count` operators have state, writes its
+  /// state out when the subtask has to: one run of many rows instead of one a step, most of them with hardly any. At least one does.
+  package static func isWorthwhile(_ bytes: Int, of held: Int, among count: Int) -> Bool {
+    bytes >= min(leastSpillBytes, held / max(1, count))
+  }
+
   /// What a subtask holds at least before it writes its state out.
   private static let leastSpillBytes = 128 << 10
 }

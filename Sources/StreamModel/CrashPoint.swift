@@ -62,7 +62,9 @@ package enum FaultPoint {
     }
   }
 
-  private static let codes = ["ENOSPC": ENOSPC, "EIO": EIO, "EDQUOT": EDQUOT, "EROFS": EROFS, "EACCES": EACCES]
+  private static let codes = [
+    "ENOSPC": ENOSPC, "EIO": EIO, "EDQUOT": EDQUOT, "EROFS": EROFS, "EACCES": EACCES, "EAGAIN": EAGAIN,
+  ]
 
   /// Whether the call named `name` is to fail; then `errno` says how.
   package static func fails(_ name: StaticString) -> Bool {

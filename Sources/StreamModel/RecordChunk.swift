@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A partition of a source: one file, or one partition of a topic.
 package final class SourcePartition: Sendable {
   /// The source's name in the topology.
@@ -31,6 +33,12 @@ package final class RecordChunk: @unchecked Sendable {
 
   /// Where stretches of `storage` lie in the partition, in order; empty where positions are byte offsets.
   private let places: [Place]
+
+  /// Which chunk its records were read in: of all that this process reads no two have the same number.
+  package let readNumber: UInt64
+  /// For a chunk that holds copies of some records: where each message began in the chunk it was read in.
+  private let readStarts: [Int32]
+  private static let lastReadNumber = Atomic<UInt64>(0)
 
   /// A stretch of records that the partition holds in another form: unpacked from a compressed block.
   package struct Place: Hashable, Sendable {
@@ -66,6 +74,22 @@ package final class RecordChunk: @unchecked Sendable {
     self.messageIndex = messageIndex
     self.isFragment = isFragment
     self.places = places
+    readNumber = RecordChunk.lastReadNumber.add(1, ordering: .relaxed).newValue
+    readStarts = []
+  }
+
+  /// Copies of records of `chunk`, one a message, in its order; `readStarts` says where each began there.
+  init(copiesFrom chunk: RecordChunk, storage: Memory, count: Int, messageIndex: MessageIndex, readStarts: [Int32]) {
+    precondition(count + RecordChunk.paddingBytes <= storage.capacityBytes && readStarts.count == messageIndex.count)
+    partition = chunk.partition
+    offset = chunk.offset
+    self.storage = storage
+    self.count = count
+    self.messageIndex = messageIndex
+    isFragment = false
+    places = []
+    readNumber = chunk.readNumber
+    self.readStarts = readStarts
   }
 
   /// Copies `bytes` into a chunk of its own.
@@ -86,6 +110,15 @@ package final class RecordChunk: @unchecked Sendable {
     guard let messageIndex else { return offset + Int64(start) }
     return messageIndex.offsets[messageIndex.message(at: start)]
   }
+
+  /// Where the record that starts at byte `start` of this chunk started in the chunk it was read in.
+  package func readStart(ofRecordAt start: Int) -> Int {
+    guard let messageIndex, !readStarts.isEmpty else { return start }
+    return Int(readStarts[messageIndex.message(at: start)])
+  }
+
+  /// Roughly what it keeps in memory.
+  package var sizeBytes: Int { count + (messageIndex?.sizeBytes ?? 0) + readStarts.count * 4 }
 
   /// The bytes of a record as they came from outside; the chunk may hold them with line ends replaced.
   package func withOriginal<Result>(
@@ -136,6 +169,7 @@ package struct MessageIndex: Sendable {
   }
 
   package var count: Int { starts.count }
+  package var sizeBytes: Int { starts.count * 16 }
 
   /// The number of the message that byte `start` of the chunk belongs to.
   package func message(at start: Int) -> Int {

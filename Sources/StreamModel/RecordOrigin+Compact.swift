@@ -29,31 +29,50 @@ extension RecordOrigin {
       ranges: Column(type: .int64, count: ranges.count, values: views))
   }
 
-  /// A chunk of the records of `rows`, whose places in it are written to `views`.
+  /// A chunk of the records of `rows`, in the order of `chunk` and each once, whose places in it are written to `views`.
   private func compact(
     _ chunk: RecordChunk, _ rows: [Int], _ views: UnsafeMutablePointer<UInt64>
   ) -> RecordChunk {
-    let total = rows.reduce(0) { $0 + bytes(at: $1).count }
+    let isInOrder = zip(rows, rows.dropFirst()).allSatisfy { start($0) <= start($1) }
+    let rows = isInOrder ? rows : rows.sorted { (start($0), $0) < (start($1), $1) }
+    let total = rows.reduce(0) { $0 + bytes(at: $1).count + 1 }
     let storage = Memory(capacityBytes: total + RecordChunk.paddingBytes)
-    var (starts, lengths): ([Int32], [Int32]) = ([], [])
+    var (starts, lengths, readStarts, offsets): ([Int32], [Int32], [Int32], [Int64]) = ([], [], [], [])
     var originals: [Int: [UInt8]] = [:]
     var end = 0
+    var last = (readAt: -1, start: 0)
     for row in rows {
       let record = bytes(at: row)
-      if let start = record.baseAddress { (storage.base + end).copyMemory(from: start, byteCount: record.count) }
-      if let index = chunk.messageIndex, let original = index.originals[index.message(at: start(row))] {
-        originals[starts.count] = original
+      if start(row) != last.readAt {
+        if let start = record.baseAddress { (storage.base + end).copyMemory(from: start, byteCount: record.count) }
+        // So that no two records begin at one place, empty ones neither.
+        (storage.base + end + record.count).storeBytes(of: 0x20, as: UInt8.self)
+        if let index = chunk.messageIndex, let original = index.originals[index.message(at: start(row))] {
+          originals[starts.count] = original
+        }
+        starts.append(Int32(truncatingIfNeeded: end))
+        lengths.append(Int32(truncatingIfNeeded: record.count))
+        readStarts.append(Int32(truncatingIfNeeded: chunk.readStart(ofRecordAt: start(row))))
+        offsets.append(position(at: row))
+        last = (start(row), end)
+        end += record.count + 1
       }
-      starts.append(Int32(truncatingIfNeeded: end))
-      lengths.append(Int32(truncatingIfNeeded: record.count))
-      views[row] = packView(start: end, length: record.count)
-      end += record.count
+      views[row] = packView(start: last.start, length: record.count)
     }
     (storage.base + end).initializeMemory(as: UInt8.self, repeating: 0x20, count: RecordChunk.paddingBytes)
-    let index = MessageIndex(
-      starts: starts, lengths: lengths, offsets: rows.map { position(at: $0) }, originals: originals)
+    let index = MessageIndex(starts: starts, lengths: lengths, offsets: offsets, originals: originals)
     return RecordChunk(
-      partition: chunk.partition, offset: chunk.offset, storage: storage, count: total, messageIndex: index)
+      copiesFrom: chunk, storage: storage, count: end, messageIndex: index, readStarts: readStarts)
+  }
+}
+
+extension RecordBatch {
+  /// The same rows, with their text and their records in memory of their own (`RecordOrigin.isSparse`).
+  package func compacted() -> RecordBatch {
+    let gathered = (0..<Int32(count)).map { $0 }.withUnsafeBufferPointer { gather($0, compact: true) }
+    return RecordBatch(
+      schema: schema, columns: gathered.columns, count: count, eventTimes: gathered.eventTimes, stamps: gathered.stamps,
+      origin: origin?.compacted(), keyHashes: gathered.keyHashes)
   }
 }
 

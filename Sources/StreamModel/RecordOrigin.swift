@@ -58,9 +58,22 @@ package struct RecordOrigin: Sendable {
 
   /// Roughly the bytes it keeps in memory: the chunk, or of a mixture, whose chunks other batches share, the rows' own.
   package var sizeBytes: Int {
-    guard isMixed else { return chunk.count }
+    isMixed ? recordBytes : chunk.sizeBytes
+  }
+
+  /// Bytes of the rows' own records.
+  private var recordBytes: Int {
     var size = 0
     for row in 0..<ranges.count { size += Int(ranges.int64s[row] & 0xFFFF_FFFF) }
     return size
   }
+
+  /// Whether the rows are so few of those they were read with that whoever keeps them for long should copy them (`compacted`):
+  /// as it is they keep four times their bytes in memory, or more.
+  package var isSparse: Bool {
+    let kept = mixture?.chunks.reduce(0) { $0 + $1.count } ?? chunk.count
+    return recordBytes * RecordOrigin.sparseFactor < kept
+  }
+
+  private static let sparseFactor = 4
 }

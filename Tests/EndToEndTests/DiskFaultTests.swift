@@ -51,6 +51,24 @@ import Testing
     #expect(outcome.differences(from: try DiskFaultTests.scenario.undisturbed()) == [])
   }
 
+  /// RocksDB gives up a run that overlaps with what it has just flushed, when it has yet to notice.
+  @Test func aRunThatRocksDBWantsAgain_isGivenAgain_andNothingStartsAgain() throws {
+    let (folder, result) = try run(faults: "state-ingest:EAGAIN:2-6")
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(!result.errors.contains("attempt") && !result.errors.contains("failed, the last"), "\(result.errors)")
+    let outcome = DiskFaultTests.scenario.outcome(in: folder, errors: result.errors)
+    #expect(outcome.differences(from: try DiskFaultTests.scenario.undisturbed()) == [])
+  }
+
+  @Test func aRunThatRocksDBWantsAgainForEver_isAFaultOfTheState_andCostsNoRow() throws {
+    let (folder, result) = try run(faults: "state-ingest:EAGAIN:2-60")
+    #expect(result.status == 0, "\(result.errors)")
+    let message = "not taken over at the 10th attempt: Operation failed. Try again."
+    #expect(result.errors.contains(message), "\(result.errors)")
+    let outcome = DiskFaultTests.scenario.outcome(in: folder, errors: result.errors)
+    #expect(outcome.differences(from: try DiskFaultTests.scenario.undisturbed()) == [])
+  }
+
   /// A mount of its own takes rights to make.
   static var mayMount: Bool { geteuid() == 0 && FileManager.default.fileExists(atPath: "/bin/mount") }
 

@@ -31,8 +31,6 @@ import Testing
       let place = "\(folder.path)/again-\(parallelism)"
       var arguments = ["run", file, "--from", path, "--set", "parallelism=\(parallelism)"]
       arguments += ["--set", "sources.usage.rate=10000000", "--set", "checkpoint.directory=\(place)/checkpoints"]
-      // 128 subtasks of each step need memory for their tables, however little is in them: with less they do little but write.
-      if parallelism == 128 { arguments += ["--set", "state.memory=2GB"] }
       for output in ["hourly", "sessions", "duplicates"] {
         arguments += ["--set", "sinks.\(output).path=\(place)/\(output)"]
       }

@@ -45,6 +45,20 @@ import Testing
     #expect(table.slotCount == 5000)
   }
 
+  @Test func aTableThatMayGetMany_staysSmallUntilAPartOfThemHasCome() {
+    let table = GroupTable()
+    table.expect(64_000)
+    for index in 0..<100 { _ = Self.insert(Array("key-\(index)".utf8), table) }
+    #expect(table.sizeBytes < 16_000)
+    let keys = (0..<8000).map { Array("key-\($0)".utf8) }
+    for (index, key) in keys.enumerated() { #expect(Self.insert(key, table) == Int32(index)) }
+    #expect(table.sizeBytes > 64_000 * 8)
+    let grown = table.sizeBytes
+    for (index, key) in keys.enumerated() { #expect(Self.slot(key, table) == Int32(index)) }
+    table.reserve(64_000)
+    #expect(table.sizeBytes == grown, "there was room for all")
+  }
+
   @Test func aBatchIsLookedUpAsItsRowsAre() throws {
     try TestSeeds.each(5) { random in
       let schema = Schema([Field("a", .string), Field("b", .int64)])

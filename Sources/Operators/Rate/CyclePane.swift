@@ -41,7 +41,7 @@ final class CyclePane<Value: CycleValue> {
   /// By slot. One that is not present is known not to be in the state either.
   private var values: UnsafeMutablePointer<Value>
   private var count = 0
-  private var capacity = 16
+  private var capacity = CyclePane.leastCapacity
   private var heldBytes = 0
   private var dirty = DirtySlots()
   /// Says nothing: a loop that reads all values before they are worked on lets the processor overlap the cache misses.
@@ -51,6 +51,8 @@ final class CyclePane<Value: CycleValue> {
   /// Whether the state has values that are not in memory, or any at all.
   private(set) var hasSpilled = false
   private(set) var isPersisted = false
+
+  private static var leastCapacity: Int { 16 }
 
   init(_ cycle: BillingCycle, number: Int32) {
     self.cycle = cycle
@@ -180,6 +182,9 @@ final class CyclePane<Value: CycleValue> {
     wanted = GroupTable()
     dirty = DirtySlots()
     values.deinitialize(count: count)
+    values.deallocate()
+    capacity = CyclePane.leastCapacity
+    values = .allocate(capacity: capacity)
     count = 0
     heldBytes = 0
     if isPersisted { hasSpilled = true }
