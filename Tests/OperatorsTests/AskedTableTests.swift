@@ -192,10 +192,12 @@ import Testing
       running.service.mood = mood
       running.clock.advance(byMilliseconds: 100)
       #expect(try running.find([5]) == ["1"])
-      Self.until { running.table.counters.failures.value == 1 }
+      Self.until { !running.table.isAsking }
+      #expect(running.table.counters.failures.value == 1)
       running.clock.advance(byMilliseconds: 4_999)
       #expect(try running.find([5]) == ["1"])
-      Self.until { running.table.counters.failures.value == 2 }
+      Self.until { !running.table.isAsking }
+      #expect(running.table.counters.failures.value == 2)
       running.clock.advance(byMilliseconds: 1)
       #expect(try running.find([5]) == [mood == .down ? "down" : "wrong"])
       running.service.mood = .well

@@ -49,6 +49,9 @@ package final class AskedTable: LookupTable, @unchecked Sendable {
   /// Keys that are held.
   var keyCount: Int { monitor.locked { cache.keyCount } }
 
+  /// Whether a request is under way or queued: until its answer is in the cache.
+  var isAsking: Bool { monitor.locked { cache.isAsking } }
+
   // MARK: Finding
 
   package func find(_ keys: LookupKeys) throws(OperatorError) -> LookupResult {

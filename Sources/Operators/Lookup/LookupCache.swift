@@ -70,6 +70,9 @@ final class LookupCache {
 
   var keyCount: Int { table.count }
 
+  /// Whether a request for any key is under way or queued.
+  var isAsking: Bool { entries.contains { $0.isAsked } }
+
   // MARK: Rounds
 
   func begin(_ keys: LookupKeys, now: Int64) -> Round {
