@@ -3,6 +3,7 @@
 The machine's speed drifts, so every program runs once in each round and the figures to quote are the ratios.
 """
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -126,9 +127,10 @@ def duckdb_query(work, reader):
     return float(out.stdout)
 
 
-def walk(data, walkers):
+def walk(data, walkers, cpus=None):
     """Rows per second of `walkers` threads that each walk the whole file with simdjson, added up."""
-    out = subprocess.run([WALK, "limit", data, str(walkers)], capture_output=True, text=True, check=True)
+    command = ["taskset", "-c", cpus] if cpus else []
+    out = subprocess.run(command + [WALK, "limit", data, str(walkers)], capture_output=True, text=True, check=True)
     return json.loads(out.stdout)["rowsPerSecond"]
 
 
@@ -176,20 +178,21 @@ def small(work, rows, rounds):
             memory.append(peak)
         return rows / seconds
 
-    programs = [
-        ("limit", lambda: walk(data, 1)),
-        ("weir2", lambda: aggregated("hourly2", 2, hourly, "account_id, service")),
-        ("duckdb", lambda: rows / duckdb_query(work, reader)),
-        ("sessions2", lambda: aggregated("sessions2", 2, sessions, "account_id")),
-        ("limit2", lambda: walk(data, 2)),
-        ("weir1", lambda: aggregated("hourly1", 1, hourly, "account_id, service", cpus="0")),
-        ("sessions1", lambda: aggregated("sessions1", 1, sessions, "account_id", cpus="0")),
-    ]
     for turn in range(rounds):
         wait_until_quiet(60 if rounds > 1 else 0)
         walk(data, 2)  # a processor that has idled is slow at first, and what ran first would pay for it
-        first = 2 * turn % len(programs)
-        for name, run in programs[first:] + programs[:first]:
+        # What is compared runs one right after the other, and what runs on one core takes each of them in turn: they differ.
+        core = str(turn % os.cpu_count())
+        pairs = [
+            [("limit", lambda: walk(data, 1, core)), ("limit2", lambda: walk(data, 2))],
+            [("weir1", lambda: aggregated("hourly1", 1, hourly, "account_id, service", cpus=core)),
+             ("weir2", lambda: aggregated("hourly2", 2, hourly, "account_id, service"))],
+            [("duckdb", lambda: rows / duckdb_query(work, reader)),
+             ("sessions2", lambda: aggregated("sessions2", 2, sessions, "account_id"))],
+            [("sessions1", lambda: aggregated("sessions1", 1, sessions, "account_id", cpus=core))],
+        ]
+        first = turn % len(pairs)
+        for name, run in itertools.chain(*pairs[first:], *pairs[:first]):
             figures[name].append(run())
     check_same(work)
     report(figures, memory)

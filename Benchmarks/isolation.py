@@ -6,13 +6,10 @@ second at most, for ever. The three jobs alone are timed twice in each round: ho
 of the same thing.
 """
 import argparse
-import contextlib
 import json
 import os
 import pathlib
-import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -21,7 +18,7 @@ import time
 
 import bench
 from bench import wait_until_quiet
-from views import WEIR, WEIR_BENCH, ask
+from views import WEIR, WEIR_BENCH, ask, runner
 
 JOBS = ["a", "b", "c"]
 
@@ -58,23 +55,6 @@ BESIDE = {
     "beside one that fails at once": "2026-01-01T00:00:00Z",
     "beside one that fails later": "2026-01-01T00:05:00Z",
 }
-
-
-@contextlib.contextmanager
-def runner(work):
-    """A runner of its own; gives its address."""
-    log = pathlib.Path(work) / "log"
-    process = subprocess.Popen(
-        [WEIR, "runner", "--directory", f"{work}/runner", "--port", "0", "--insecure-no-auth"], stderr=log.open("w"))
-    try:
-        while not (found := re.search(r"runner at (\S+)", log.read_text())):
-            if process.poll() is not None:
-                sys.exit(log.read_text())
-            time.sleep(0.01)
-        yield found[1]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
 
 
 def states(address):

@@ -5,6 +5,8 @@ The first two are the runner's own histograms (/metrics), the rest is `weir-benc
 view all the while and hear nothing.
 """
 import argparse
+import contextlib
+import json
 import os
 import pathlib
 import re
@@ -14,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import json
 import urllib.parse
 import urllib.request
 
@@ -66,6 +67,23 @@ def ask(address, path, body=None):
     return urllib.request.urlopen(request, timeout=60).read().decode()
 
 
+@contextlib.contextmanager
+def runner(work):
+    """A runner of its own; gives its address."""
+    log = pathlib.Path(work) / "log"
+    process = subprocess.Popen(
+        [WEIR, "runner", "--directory", f"{work}/runner", "--port", "0", "--insecure-no-auth"], stderr=log.open("w"))
+    try:
+        while not (found := re.search(r"runner at (\S+)", log.read_text())):
+            if process.poll() is not None:
+                sys.exit(log.read_text())
+            time.sleep(0.01)
+        yield found[1]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
 def histogram(metrics, name):
     """Upper bounds in seconds with how many were at most that."""
     found = re.findall(rf'^{name}_bucket{{[^}}]*le="([^"]+)"}} (\S+)$', metrics, re.MULTILINE)
@@ -115,58 +133,53 @@ def main():
     if arguments.smoke:
         arguments.rate, arguments.reads, arguments.seconds, arguments.followers = 5000, 100, 3, 100
         arguments.accounts, arguments.history = 1000, 3000
-    work = tempfile.mkdtemp(prefix="weir-views-")
-    log = pathlib.Path(work) / "log"
     if not arguments.smoke:
         wait_until_quiet()
-    runner = subprocess.Popen(
-        [WEIR, "runner", "--directory", f"{work}/runner", "--port", "0", "--insecure-no-auth"], stderr=log.open("w"))
+    work = tempfile.mkdtemp(prefix="weir-views-")
     try:
-        while not (found := re.search(r"runner at (\S+)", log.read_text())):
-            if runner.poll() is not None:
-                sys.exit(log.read_text())
-            time.sleep(0.01)
-        address = found[1]
-        text = TOPOLOGY.format(
-            work=work, rate=arguments.rate, accounts=arguments.accounts, history=arguments.history,
-            interval=INTERVAL_SECONDS)
-        ask(address, "/v1/topologies", text)
-        # Two checkpoints in, it does what it will go on doing.
-        while json.loads(ask(address, "/v1/topologies/live"))["checkpoint"]["committed"] < 2:
-            time.sleep(0.05)
-        before, records = ask(address, "/metrics"), count(address)
-        start = time.monotonic()
-        reading = subprocess.run(
-            [WEIR_BENCH, "views", str(urllib.parse.urlparse(address).port), "/v1/topologies/live/views/latest",
-             str(arguments.reads), str(arguments.seconds), str(arguments.followers), str(arguments.accounts)],
-            check=True, capture_output=True, text=True)
-        took = time.monotonic() - start
-        after, more = ask(address, "/metrics"), count(address)
-        outcome = json.loads(reading.stdout)
-        last = json.loads(ask(address, "/v1/topologies/live"))["checkpoint"]["last"]
-        print(f"{(more - records) / took:,.0f} records/s (asked for {arguments.rate:,}), {outcome['followers']:,} idle followers")
-        for name, what in [("weir_live_latency_seconds", "arrival to live view"),
-                           ("weir_commit_latency_seconds", "arrival to committed view")]:
-            values = [quantile(share, histogram(before, name), histogram(after, name)) for share in (0.5, 0.99)]
-            print(f"{what:28} p50 {shown(values[0][0])}, p99 {shown(values[1][0])} ({values[0][1]:,} marks)")
-        print(f"{'':28} checkpoint interval {INTERVAL_SECONDS} s, the last took {last['duration_ms']} ms")
-        print(f"{'view reads':28} p50 {outcome['p50']:.2f} ms, p99 {outcome['p99']:.2f} ms "
-              f"({outcome['reads']:,} at {arguments.reads:,}/s, {outcome['failed']} failed)")
-        print(f"{'the machine wakes a thread':28} p50 {outcome['wakingP50']:.2f} ms, p99 {outcome['wakingP99']:.2f} ms late")
-        before, records, start = ask(address, "/metrics"), count(address), time.monotonic()
-        rows, pages = scan(address)
-        took, more, after = time.monotonic() - start, count(address), ask(address, "/metrics")
-        live = quantile(0.99, histogram(before, "weir_live_latency_seconds"), histogram(after, "weir_live_latency_seconds"))
-        print(f"a scan of {rows:,} rows took {took:.2f} s in {len(pages)} pages, the slowest {max(pages) * 1000:.1f} ms; beside it "
-              f"{(more - records) / took:,.0f} records/s, arrival to live view p99 {shown(live[0])}")
-        if rows != arguments.history:
-            sys.exit(f"bench: the scan gave {rows:,} rows of {arguments.history:,}")
-        if outcome["failed"] or outcome["followers"] != arguments.followers:
-            sys.exit("bench: reads failed or followers were let go")
+        with runner(work) as address:
+            measure(address, work, arguments)
     finally:
-        runner.send_signal(signal.SIGTERM)
-        runner.wait()
         shutil.rmtree(work, ignore_errors=True)
+
+
+def measure(address, work, arguments):
+    text = TOPOLOGY.format(
+        work=work, rate=arguments.rate, accounts=arguments.accounts, history=arguments.history,
+        interval=INTERVAL_SECONDS)
+    ask(address, "/v1/topologies", text)
+    # Two checkpoints in, it does what it will go on doing.
+    while json.loads(ask(address, "/v1/topologies/live"))["checkpoint"]["committed"] < 2:
+        time.sleep(0.05)
+    before, records = ask(address, "/metrics"), count(address)
+    start = time.monotonic()
+    reading = subprocess.run(
+        [WEIR_BENCH, "views", str(urllib.parse.urlparse(address).port), "/v1/topologies/live/views/latest",
+         str(arguments.reads), str(arguments.seconds), str(arguments.followers), str(arguments.accounts)],
+        check=True, capture_output=True, text=True)
+    took = time.monotonic() - start
+    after, more = ask(address, "/metrics"), count(address)
+    outcome = json.loads(reading.stdout)
+    last = json.loads(ask(address, "/v1/topologies/live"))["checkpoint"]["last"]
+    print(f"{(more - records) / took:,.0f} records/s (asked for {arguments.rate:,}), {outcome['followers']:,} idle followers")
+    for name, what in [("weir_live_latency_seconds", "arrival to live view"),
+                       ("weir_commit_latency_seconds", "arrival to committed view")]:
+        values = [quantile(share, histogram(before, name), histogram(after, name)) for share in (0.5, 0.99)]
+        print(f"{what:28} p50 {shown(values[0][0])}, p99 {shown(values[1][0])} ({values[0][1]:,} marks)")
+    print(f"{'':28} checkpoint interval {INTERVAL_SECONDS} s, the last took {last['duration_ms']} ms")
+    print(f"{'view reads':28} p50 {outcome['p50']:.2f} ms, p99 {outcome['p99']:.2f} ms "
+          f"({outcome['reads']:,} at {arguments.reads:,}/s, {outcome['failed']} failed)")
+    print(f"{'the machine wakes a thread':28} p50 {outcome['wakingP50']:.2f} ms, p99 {outcome['wakingP99']:.2f} ms late")
+    before, records, start = ask(address, "/metrics"), count(address), time.monotonic()
+    rows, pages = scan(address)
+    took, more, after = time.monotonic() - start, count(address), ask(address, "/metrics")
+    live = quantile(0.99, histogram(before, "weir_live_latency_seconds"), histogram(after, "weir_live_latency_seconds"))
+    print(f"a scan of {rows:,} rows took {took:.2f} s in {len(pages)} pages, the slowest {max(pages) * 1000:.1f} ms; beside it "
+          f"{(more - records) / took:,.0f} records/s, arrival to live view p99 {shown(live[0])}")
+    if rows != arguments.history:
+        sys.exit(f"bench: the scan gave {rows:,} rows of {arguments.history:,}")
+    if outcome["failed"] or outcome["followers"] != arguments.followers:
+        sys.exit("bench: reads failed or followers were let go")
 
 
 if __name__ == "__main__":

@@ -47,9 +47,22 @@ package final class TestFolder {
     let base = url.appendingPathComponent(folder)
     let files = FileManager.default.enumerator(atPath: base.path)?.compactMap { $0 as? String } ?? []
     return files.filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.flatMap { file -> [String] in
-      let text = (try? String(contentsOf: base.appendingPathComponent(file), encoding: .utf8)) ?? ""
-      return text.components(separatedBy: "\n").filter { !$0.isEmpty }
+      (try? Data(contentsOf: base.appendingPathComponent(file))).map(TestFolder.lines) ?? []
     }.sorted()
+  }
+
+  /// The lines that are not empty; by `memchr`, as these files can be large and tests are built without optimization.
+  private static func lines(_ data: Data) -> [String] {
+    data.withUnsafeBytes { bytes in
+      var lines: [String] = []
+      var rest = bytes[...]
+      while let start = rest.isEmpty ? nil : bytes.baseAddress?.advanced(by: rest.startIndex) {
+        let length = memchr(start, 0x0A, rest.count).map { start.distance(to: UnsafeRawPointer($0)) } ?? rest.count
+        if length > 0 { lines.append(String(decoding: rest.prefix(length), as: UTF8.self)) }
+        rest = rest.dropFirst(length + 1)
+      }
+      return lines
+    }
   }
 
   /// Copies a tree, sockets and all.

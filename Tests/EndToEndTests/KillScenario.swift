@@ -67,7 +67,8 @@ struct KillScenario: Sendable, CustomTestStringConvertible {
       voice: {from: once, filter: "service = 'voice'"}
       data: {from: once, filter: "service = 'data'"}
       megabytes: {from: data, select: {account_id: account_id, data_id: record_id, megabytes: quantity}}
-      together: {from: voice, join: {with: megabytes, on: [account_id], between: [-10m, 10m], type: left}}
+      calls: {from: voice, select: {account_id: account_id, record_id: record_id}}
+      together: {from: calls, join: {with: megabytes, on: [account_id], between: [-1m, 1m], type: left}}
       rising: {from: once, match: {key: [account_id], pattern: "LOW RISE{2,}", define: {RISE: "quantity > prev(quantity)"}, measures: {peak: last(RISE.quantity), records: count(*)}, within: 30m}}
       hops: {from: once, aggregate: {key: [account_id], window: {hop: 1h, every: 15m}, values: {records: count(*), quantity: sum(quantity)}}}
       days: {from: once, aggregate: {key: [account_id], window: {tumble: day, timezone: Africa/Casablanca}, values: {services: count(distinct service), last: last(record_id)}}}
