@@ -45,28 +45,6 @@ final class CheckpointDriver: @unchecked Sendable {
   private var kept: Set<Int64> = []
   private var isDone = false
 
-  struct Settings {
-    let topology: String
-    let retain: Int
-    let sourceCount: Int
-    let participantCount: Int
-    let timing: CheckpointStateMachine.Settings
-    /// By step and role: what a state fits.
-    let signatures: [String: String]
-    /// What earlier runs of the job counted.
-    let counted: CheckpointManifest.Counters
-    /// Gives parts of a sink their final names.
-    let commit: @Sendable ([CheckpointManifest.Part]) throws(ConnectorError) -> Void
-    /// A checkpoint is committed, and the next one's changes are not in the state yet: views show it.
-    let committed: @Sendable (Int64) -> Void
-    /// In the order of the sources attached.
-    var sourceNames: [String] = []
-    /// State that starts have left behind since the job began anew.
-    var droppedStates: [CheckpointManifest.DroppedState] = []
-    /// Commits with Kafka transactions; nil where the manifest's rename is the commit.
-    var kafka: KafkaCommitPoint? = nil
-  }
-
   /// `lastID`: the highest number used so far. `restoredFiles`: those the state began with.
   init(
     _ settings: Settings, storage: CheckpointStorage, store: StateStore?, lastID: Int64,
@@ -200,31 +178,6 @@ final class CheckpointDriver: @unchecked Sendable {
   func path(of id: Int64) -> String { storage.path(of: id) }
 
   // MARK: The loop
-
-  /// Parts that one participant prepared, for a checkpoint or (`isLast`) when it ended.
-  private struct PendingOutput {
-    let participant: Int
-    let isLast: Bool
-    let parts: [CheckpointManifest.Part]
-  }
-
-  /// What is to be committed next.
-  private struct Commit {
-    let id: Int64
-    /// When its barrier was let in, or everything had ended.
-    let began: Int64
-    let isComplete: Bool
-    let sources: [CheckpointManifest.Source]
-    /// The watermark of each operator over all its subtasks.
-    let states: [SubtaskReport.OperatorState]
-    let parts: [CheckpointManifest.Part]
-    let counters: CheckpointManifest.Counters
-    /// What of the output so far stays for the next one, and how much output there was.
-    let kept: [PendingOutput]
-    let seen: Int
-    /// Whether the state machine knows of it; the last one, after everything has ended, it does not.
-    let isNumbered: Bool
-  }
 
   /// Takes checkpoints until every participant has ended and the last one is committed, or the job is aborted.
   func run() throws {
@@ -380,7 +333,7 @@ final class CheckpointDriver: @unchecked Sendable {
     let parts = uncommitted.filter { !($0.isLast && reports[$0.participant] != nil) }.flatMap(\.parts)
     return Commit(
       id: id, began: isNumbered ? barrierAt : CheckpointDriver.now(), isComplete: isComplete,
-      sources: current.compactMap(\.source), states: joinedStates(current),
+      sources: current.compactMap(\.source), states: current.joinedStates,
       parts: parts,
       counters: counters(current), kept: kept, seen: uncommitted.count, isNumbered: isNumbered)
   }
@@ -389,28 +342,5 @@ final class CheckpointDriver: @unchecked Sendable {
   private func counters(_ reports: [SubtaskReport]) -> CheckpointManifest.Counters {
     CheckpointManifest.Counters(
       since: settings.counted.since, nodes: (settings.counted.nodes + reports.flatMap(\.counts)).summedByNode)
-  }
-
-  /// One state for each operator, over all its subtasks: the least watermark of any.
-  private func joinedStates(_ reports: [SubtaskReport]) -> [SubtaskReport.OperatorState] {
-    var joined: [SubtaskReport.OperatorState] = []
-    for state in reports.flatMap(\.states) {
-      guard let index = joined.firstIndex(where: { $0.step == state.step && $0.role == state.role }) else {
-        joined.append(state)
-        continue
-      }
-      let watermark = min(joined[index].watermark, state.watermark)
-      joined[index] = .init(step: state.step, role: state.role, watermark: watermark)
-    }
-    return joined
-  }
-}
-
-extension CommittedCheckpoint {
-  init(_ manifest: CheckpointManifest) {
-    self.init(
-      id: manifest.id, createdAt: manifest.createdAt, durationMilliseconds: manifest.durationMilliseconds,
-      newBytes: manifest.newBytes, stateBytes: manifest.stateBytes,
-      stateBytesByStep: Dictionary(manifest.operators.map { ($0.step, $0.sizeBytes) }, uniquingKeysWith: +))
   }
 }

@@ -80,3 +80,19 @@ extension OperatorChain {
     store.budget.join()
   }
 }
+
+extension [SubtaskReport] {
+  /// One state for each operator, over all its subtasks: the least watermark of any.
+  var joinedStates: [SubtaskReport.OperatorState] {
+    var joined: [SubtaskReport.OperatorState] = []
+    for state in flatMap(\.states) {
+      guard let index = joined.firstIndex(where: { $0.step == state.step && $0.role == state.role }) else {
+        joined.append(state)
+        continue
+      }
+      let watermark = Swift.min(joined[index].watermark, state.watermark)
+      joined[index] = .init(step: state.step, role: state.role, watermark: watermark)
+    }
+    return joined
+  }
+}

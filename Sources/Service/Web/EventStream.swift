@@ -23,10 +23,8 @@ struct EventStream: Sendable {
 ///
 /// A follower that waits costs its connection, an entry here and one in `ViewFollowers`.
 package final class ChangeBell: Sendable {
-  /// How often it looks, in ms: what it adds at most to the time from a record's arrival to its event.
+  /// How often it looks while somebody follows anything, in ms: what it adds at most to the time from a record's arrival to its event.
   static let tickMilliseconds: Int64 = 4
-  /// The same while nobody follows anything.
-  static let idleTickMilliseconds: Int64 = 20
   /// Most who follow at a time.
   static let maxFollowers = 12_000
   /// How often a follower is woken without news, in ms.
@@ -45,6 +43,8 @@ package final class ChangeBell: Sendable {
   }
 
   private let shared = Mutex(Shared())
+  /// Says that somebody follows something now: until then the bell sleeps.
+  private let arrivals = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
   package init() {}
 
@@ -74,6 +74,7 @@ package final class ChangeBell: Sendable {
     }
     guard let id else { throw Problem(.unavailable, "too many clients follow views already — try again later") }
     continuation.onTermination = { [followers = place.followers] _ in self.leave(id, followers) }
+    arrivals.continuation.yield()
     return Following(rings: rings, place: place)
   }
 
@@ -93,10 +94,11 @@ package final class ChangeBell: Sendable {
     let executor = DedicatedThreadExecutor(name: "bell")
     defer { executor.shutDown() }
     await withTaskExecutorPreference(executor) {
-      while !Task.isCancelled, !isOver {
-        ring()
-        let rest = count > 0 ? ChangeBell.tickMilliseconds : ChangeBell.idleTickMilliseconds
-        try? await Task.sleep(for: .milliseconds(rest))
+      for await _ in arrivals.stream {
+        while count > 0, !Task.isCancelled, !isOver {
+          ring()
+          try? await Task.sleep(for: .milliseconds(ChangeBell.tickMilliseconds))
+        }
       }
     }
     end()
@@ -108,6 +110,7 @@ package final class ChangeBell: Sendable {
       shared.isOver = true
       return Array(shared.followers.values)
     }
+    arrivals.continuation.finish()
     for continuation in all { continuation.finish() }
   }
 
