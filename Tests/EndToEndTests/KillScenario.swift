@@ -22,12 +22,12 @@ struct KillScenario: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { name }
 
-  func topology(rate: Int, rows: Int = 60_000, interval: String = "50ms") -> String {
+  func topology(rate: Int, rows: Int = 60_000, interval: String = "50ms", memory: String = "1MB") -> String {
     """
     weir: 1
     topology: killed
     checkpoint: {interval: \(interval), directory: checkpoints, retain: 2}
-    state: {memory: 1MB}
+    state: {memory: \(memory)}
     restart: {initial_backoff: 1ms, max_backoff: 10ms}
     dead_letters: {connector: file, path: dead, format: json}
     sources:
