@@ -6,7 +6,8 @@ import StreamModel
 /// The hash finds damage (a flipped bit, a torn write), not tampering.
 enum ManifestCodec {
   private static let magic = Array("WEIRCKPT".utf8)
-  private static let version: UInt8 = 4
+  /// Since 5 the state of windows may have several groups in an entry, which earlier versions would take for one.
+  private static let version: UInt8 = 5
   /// The oldest version that is read: it had no list of dropped state.
   private static let oldestVersion: UInt8 = 3
   private static let hashBytes = 8

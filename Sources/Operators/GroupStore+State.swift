@@ -9,7 +9,7 @@ struct GroupHeader {
   var stamp = EventTimes.minimum
 }
 
-/// Writes groups as entries of a sorted run, and reads entries into groups.
+/// Writes groups as entries of a sorted run, one or several (`GroupPack`) in each, and reads them into groups.
 ///
 /// A value is a byte of flags, the stamp where `hasStamps`, and the accumulators: the record as it lies in memory where that
 /// refers to nothing outside itself, what the accumulators encode otherwise.
@@ -17,6 +17,7 @@ struct GroupCodec {
   let hasStamps: Bool
   private let buffer = StateKeyBuffer()
   private let value = Scratch<UInt8>()
+  private let pack = PackBuffer()
 
   init(hasStamps: Bool) { self.hasStamps = hasStamps }
 
@@ -28,17 +29,53 @@ struct GroupCodec {
     header: ((Int32) -> GroupHeader)?
   ) throws(StateError) {
     buffer.setPrefix(prefix)
+    try visit(store, slots, header) { (order, name, value) throws(StateError) in
+      try put(order, name, value, suffix, to: run)
+    }
+  }
+
+  /// The same for groups that owe nothing, where there are no entries with `suffix` yet and no others will come: in packs.
+  func putPacks(
+    _ store: GroupStore, _ slots: [Int32], prefix: [UInt8], suffix: [UInt8], to run: any StateRunWriter
+  ) throws(StateError) {
+    buffer.setPrefix(prefix)
+    var start: UInt32?
+    try visit(store, slots, nil) { (order, name, value) throws(StateError) in
+      if let start, start != GroupPack.start(order) { try putPack(start, suffix, to: run) }
+      if start != GroupPack.start(order) { pack.begin(GroupPack.marker) }
+      start = GroupPack.start(order)
+      pack.append(name)
+      pack.append(value)
+    }
+    if let start { try putPack(start, suffix, to: run) }
+  }
+
+  private func putPack(_ start: UInt32, _ suffix: [UInt8], to run: any StateRunWriter) throws(StateError) {
+    try put(start, UnsafeRawBufferPointer(start: nil, count: 0), pack.bytes, suffix, to: run)
+  }
+
+  private func put(
+    _ order: UInt32, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ suffix: [UInt8],
+    to run: any StateRunWriter
+  ) throws(StateError) {
+    var failure: StateError?
+    suffix.withUnsafeBytes { suffix in
+      let key = buffer.make(order, name, suffix: suffix)
+      do throws(StateError) { try run.put(key, value) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Gives hash, name and value of `slots`, in the order of their state keys.
+  private func visit(
+    _ store: GroupStore, _ slots: [Int32], _ header: ((Int32) -> GroupHeader)?,
+    _ body: (UInt32, UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(StateError) -> Void
+  ) throws(StateError) {
     let order = HashOrder.sorted(store.table, slots)
     for (index, number) in order.enumerated() {
       if index % GroupCodec.touchedGroups == 0 { touch(store, order[index...].prefix(GroupCodec.touchedGroups)) }
       let slot = HashOrder.slot(number)
-      let value = value(store, slot, header?(slot) ?? GroupHeader())
-      var failure: StateError?
-      suffix.withUnsafeBytes { suffix in
-        let key = buffer.make(HashOrder.order(number), store.table.key(slot), suffix: suffix)
-        do throws(StateError) { try run.put(key, value) } catch { failure = error }
-      }
-      if let failure { throw failure }
+      try body(HashOrder.order(number), store.table.key(slot), value(store, slot, header?(slot) ?? GroupHeader()))
     }
   }
 

@@ -53,21 +53,35 @@ extension WindowAggregate {
   /// What the state has of the group `key` of a pane and memory has not, in slot 0; nil where that is nothing.
   func spilledGroup(_ key: UnsafeRawBufferPointer, _ pane: WindowPane) throws(OperatorError) -> GroupStore? {
     let groups = GroupStore(plan)
-    let merge = PartialMerge(plan, codec(pane))
-    let prefix = StateKey.make(pane.prefix, key, hash: KeyEncoder.hash(key))
     do {
-      let cursor = try state.makeCursor(from: prefix, to: StateStore.successor(of: prefix), isSweep: false)
-      while cursor.isValid {
-        if pane.suffix.isEmpty || !cursor.key[prefix.count...].elementsEqual(pane.suffix) {
-          try merge.add(key, cursor.value, to: groups)
-        }
-        cursor.next()
+      if pane.suffix.isEmpty {
+        let wanted = GroupTable()
+        _ = wanted.insert(key, hash: KeyEncoder.hash(key))
+        try groups.load(wanted, prefix: pane.prefix, from: state, codec(pane)) { _, _ in }
+      } else {
+        try combineParts(of: key, pane, in: groups)
       }
-      try cursor.check()
     } catch {
       throw OperatorError(error)
     }
-    merge.finish(groups)
     return groups.count > 0 ? groups : nil
+  }
+
+  private func combineParts(
+    of key: UnsafeRawBufferPointer, _ pane: WindowPane, in groups: GroupStore
+  ) throws(StateError) {
+    let range = GroupPack.range(pane.prefix, hash: KeyEncoder.hash(key))
+    let cursor = try state.makeCursor(from: range.from, to: range.to, isSweep: false)
+    let parts = GroupParts(pane)
+    while cursor.isValid {
+      parts.add(cursor.key, cursor.value)
+      cursor.next()
+    }
+    try cursor.check()
+    let merge = PartialMerge(plan, codec(pane))
+    try parts.drain { (name, value) throws(StateError) in
+      if name.elementsEqual(key) { try merge.add(name, value, to: groups) }
+    }
+    merge.finish(groups)
   }
 }

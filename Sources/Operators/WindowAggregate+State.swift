@@ -65,26 +65,33 @@ extension WindowAggregate {
   }
 
   func snapshot() throws(OperatorError) -> EventTime {
-    do { try writeChanges() } catch { throw OperatorError(error) }
+    do { try writeChanges(isSpill: false) } catch { throw OperatorError(error) }
     return watermark
   }
 
   func spill() throws(OperatorError) {
-    do { try writeChanges() } catch { throw OperatorError(error) }
+    do { try writeChanges(isSpill: true) } catch { throw OperatorError(error) }
     for pane in panes where pane.store.count > 0 {
       overflowGuard.noteSpill(pane.store.accumulators)
       pane.letGo(plan, suffix: nextSuffix())
     }
   }
 
-  /// Adds the groups that changed to the state, as one run.
-  private func writeChanges() throws(StateError) {
+  /// Adds the groups that changed to the state, as one run. `isSpill`: they leave memory.
+  ///
+  /// Where groups are swept only, a run that is written once, when it leaves memory, has its groups in packs; what a later snapshot
+  /// may have to replace has an entry for each.
+  private func writeChanges(isSpill: Bool) throws(StateError) {
     let changed = panes.filter { !$0.dirty.isEmpty }.sorted { $0.prefix.lexicographicallyPrecedes($1.prefix) }
     guard !changed.isEmpty else { return }
     try state.addRun { (run) throws(StateError) in
       for pane in changed {
-        try codec(pane).put(
-          pane.store, pane.dirty.slots, prefix: pane.prefix, suffix: pane.suffix, to: run, header: header(pane))
+        let (slots, prefix, suffix) = (pane.dirty.slots, pane.prefix, pane.suffix)
+        if isSpill, keepsPartials, !pane.isPersisted {
+          try codec(pane).putPacks(pane.store, slots, prefix: prefix, suffix: suffix, to: run)
+        } else {
+          try codec(pane).put(pane.store, slots, prefix: prefix, suffix: suffix, to: run, header: header(pane))
+        }
       }
       try putBounds(run)
     }

@@ -76,31 +76,58 @@ private final class PaneSweep {
   private let pane: WindowPane
   private let merge: PartialMerge
   private let cursor: (any StateCursor)?
+  /// Nil where each group has one entry.
+  private let parts: GroupParts?
 
   init(_ pane: WindowPane, _ aggregate: WindowAggregate) throws(StateError) {
     self.pane = pane
     merge = PartialMerge(aggregate.plan, aggregate.codec(pane))
+    parts = pane.suffix.isEmpty ? nil : GroupParts(pane)
     cursor = pane.hasSpilled ? try aggregate.state.makeCursor(prefix: pane.prefix, isSweep: true) : nil
   }
 
   /// Combines the groups of `keyGroup` into those of `target`.
   func merge(keyGroup: Int, into target: GroupStore) throws(StateError) {
     guard let cursor else { return }
-    while cursor.isValid {
-      let key = cursor.key
-      guard StateKey.keyGroup(key, at: PaneKeyCodec.prefixBytes) <= keyGroup else { break }
-      if let name = nameOutOfMemory(key) { try merge.add(name, cursor.value, to: target) }
-      cursor.next()
-    }
+    if let parts { try mergeParts(cursor, parts, keyGroup, target) } else { try mergeWhole(cursor, keyGroup, target) }
     try cursor.check()
     merge.finish(target)
   }
 
-  /// The encoded key in a state key; nil where memory has something newer.
-  private func nameOutOfMemory(_ key: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-    let start = PaneKeyCodec.prefixBytes + StateKey.hashLength
-    let name = UnsafeRawBufferPointer(rebasing: key[start..<key.count - pane.suffix.count])
-    if pane.suffix.isEmpty { return pane.store.table.slot(of: name, hash: KeyEncoder.hash(name)) < 0 ? name : nil }
-    return key[(key.count - pane.suffix.count)...].elementsEqual(pane.suffix) ? nil : name
+  /// The cursor's key, unless it is of a later key group than `keyGroup`.
+  private func key(_ cursor: any StateCursor, _ keyGroup: Int) -> UnsafeRawBufferPointer? {
+    guard cursor.isValid else { return nil }
+    let key = cursor.key
+    return StateKey.keyGroup(key, at: PaneKeyCodec.prefixBytes) <= keyGroup ? key : nil
+  }
+
+  /// Each group has one entry, which counts where memory has nothing newer.
+  private func mergeWhole(_ cursor: any StateCursor, _ keyGroup: Int, _ target: GroupStore) throws(StateError) {
+    while let key = key(cursor, keyGroup) {
+      let name = UnsafeRawBufferPointer(rebasing: key[(PaneKeyCodec.prefixBytes + StateKey.hashLength)...])
+      if pane.store.table.slot(of: name, hash: KeyEncoder.hash(name)) < 0 {
+        try merge.add(name, cursor.value, to: target)
+      }
+      cursor.next()
+    }
+  }
+
+  /// A group has a part in each of several runs.
+  private func mergeParts(
+    _ cursor: any StateCursor, _ parts: GroupParts, _ keyGroup: Int, _ target: GroupStore
+  ) throws(StateError) {
+    var range: UInt32?
+    while let key = key(cursor, keyGroup) {
+      let start = GroupPack.start(StateKey.order(key, at: PaneKeyCodec.prefixBytes))
+      if start != range { try drain(parts, target) }
+      range = start
+      parts.add(key, cursor.value)
+      cursor.next()
+    }
+    try drain(parts, target)
+  }
+
+  private func drain(_ parts: GroupParts, _ target: GroupStore) throws(StateError) {
+    try parts.drain { (name, value) throws(StateError) in try merge.add(name, value, to: target) }
   }
 }

@@ -34,6 +34,11 @@ package enum StateKey {
     return Int64(bitPattern: biased ^ 1 << 63)
   }
 
+  /// The 32 bits of a hash at `offset`.
+  @inline(__always) package static func order(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> UInt32 {
+    UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+  }
+
   /// The key group of the hash at `offset`.
   package static func keyGroup(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int { Int(bytes[offset] >> 1) }
 
