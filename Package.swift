@@ -40,11 +40,13 @@ let engine: [Target] = [
     linkerSettings: [.linkedLibrary("simdjson")]),
   .systemLibrary(name: "CCompression"),
   .systemLibrary(name: "CRdKafka"),
+  .systemLibrary(name: "CCurl"),
   .systemLibrary(name: "CGlibc"),
   module("StreamModel"),
   module("Expressions", ["StreamModel"]),
   module("KafkaClient", ["CRdKafka"]),
-  module("Formats", ["CSimdJSON", "CCompression", "StreamModel"]),
+  module("HTTPClient", ["CCurl"]),
+  module("Formats", ["CSimdJSON", "CCompression", "HTTPClient", "StreamModel"]),
   .systemLibrary(name: "CRocksDB"),
   .systemLibrary(name: "CPostgres"),
   module("RocksStore", ["CRocksDB", "StreamModel"]),
@@ -55,7 +57,7 @@ let engine: [Target] = [
   module("Checkpoint", ["StreamModel", "State"]),
   module(
     "Connectors",
-    ["StreamModel", "Expressions", "PostgresClient", "KafkaClient", "Formats", "Operators"]),
+    ["StreamModel", "Expressions", "HTTPClient", "PostgresClient", "KafkaClient", "Formats", "Operators"]),
   module(
     "Topology",
     [
@@ -85,6 +87,7 @@ let engineTests: [Target] = [
   tests("StreamModelTests", ["StreamModel"]),
   tests("ExpressionsTests", ["Expressions", "StreamModel"]),
   tests("KafkaClientTests", ["KafkaClient"]),
+  tests("HTTPClientTests", ["HTTPClient", "TestSupport"]),
   .target(name: "RegistryDouble", path: "Tests/RegistryDouble", swiftSettings: strict),
   tests("FormatsTests", ["Formats", "StreamModel", "RegistryDouble"]),
   .target(name: "RatingModel", path: "Tests/RatingModel", swiftSettings: strict),
@@ -103,7 +106,7 @@ let frontEnds: [Target] = [
   module(
     "Service",
     [
-      "StreamModel", "Formats", "Operators", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
+      "StreamModel", "HTTPClient", "Formats", "Operators", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
       .product(name: "Crypto", package: "swift-crypto"), .product(name: "HTTPTypes", package: "swift-http-types"),
       .product(name: "Hummingbird", package: "hummingbird"),
       .product(name: "HummingbirdCore", package: "hummingbird"),

@@ -17,6 +17,7 @@ package final class HTTPDouble: Sendable {
     var answer: @Sendable (String) -> Answer
     var requests: [String] = []
     var connections: Set<Int32> = []
+    var connectionCount = 0
     var releases = 0
     var isStopped = false
   }
@@ -51,6 +52,7 @@ package final class HTTPDouble: Sendable {
         if connection < 0 { break }
         let isStopped = state.withLock { state in
           if !state.isStopped { state.connections.insert(connection) }
+          state.connectionCount += 1
           return state.isStopped
         }
         if isStopped { Glibc.close(connection) } else { HTTPDouble.onThread { [self] in serve(connection) } }
@@ -62,6 +64,8 @@ package final class HTTPDouble: Sendable {
   package var url: String { "http://127.0.0.1:\(port)" }
   /// The path and query of every request so far.
   package var requests: [String] { state.withLock { $0.requests } }
+  /// How many connections were made so far.
+  package var connectionCount: Int { state.withLock { $0.connectionCount } }
   package func answer(with answer: @escaping @Sendable (String) -> Answer) { state.withLock { $0.answer = answer } }
   /// Ends every silence so far.
   package func release() { state.withLock { $0.releases += 1 } }

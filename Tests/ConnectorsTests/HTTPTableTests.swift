@@ -25,7 +25,7 @@ import Testing
   }
 
   static func client(_ spec: HTTPTableSpec) -> HTTPTableClient {
-    HTTPTableClient(spec, place: "steps.priced.lookup.table", layout: layout, capacity: 4)
+    HTTPTableClient(spec, place: "steps.priced.lookup.table", layout: layout)
   }
 
   /// What a client makes of an answer: the taken columns of its rows, or the kind and the words of the failure.
@@ -108,7 +108,7 @@ import Testing
       (.reply(status: 200, Self.good.replacing("10.71234567", with: "10.712345671")), .wrong, "rate"),
       (.reply(status: 200, Self.good.replacing("10.71234567", with: "null")), .wrong, "rate"),
       (.reply(status: 200, Self.good.replacing("\"EUR\"", with: "\"USD\"")), .wrong, "it is of base USD, not EUR"),
-      (.reply(status: 200, String(repeating: " ", count: HTTPExchange.maxAnswerBytes + 1)), .wrong, "more than"),
+      (.reply(status: 200, String(repeating: " ", count: 1 << 20 + 1)), .wrong, "more than"),
       (.reply(status: 400, "no"), .wrong, "refuses (400): no"),
       (.reply(status: 503, "busy"), .unavailable, "fails (503): busy"),
       (.reply(status: 429, "slowly"), .unavailable, "fails (429): slowly"),

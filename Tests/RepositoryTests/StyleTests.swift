@@ -30,8 +30,9 @@ struct StyleTests {
     "StreamModel": ["Glibc", "Synchronization"],
     "Expressions": ["StreamModel", "Glibc", "Synchronization"],
     "KafkaClient": ["CRdKafka", "Glibc", "Synchronization"],
+    "HTTPClient": ["CCurl", "Synchronization"],
     "Formats": [
-      "CSimdJSON", "CCompression", "StreamModel", "Glibc", "Synchronization", "Foundation", "FoundationNetworking",
+      "CSimdJSON", "CCompression", "HTTPClient", "StreamModel", "Glibc", "Synchronization", "Foundation",
     ],
     "RocksStore": ["CRocksDB", "StreamModel", "Glibc"],
     "PostgresClient": ["CPostgres"],
@@ -41,8 +42,8 @@ struct StyleTests {
     "Checkpoint": ["StreamModel", "State", "Glibc", "Synchronization"],
     "weir-bench": ["KafkaClient", "Formats", "Glibc", "Synchronization"],
     "Connectors": [
-      "StreamModel", "Expressions", "Formats", "PostgresClient", "KafkaClient", "Operators", "Glibc",
-      "Synchronization", "Foundation", "FoundationNetworking",
+      "StreamModel", "Expressions", "HTTPClient", "Formats", "PostgresClient", "KafkaClient", "Operators", "Glibc",
+      "Synchronization", "Foundation",
     ],
     "Topology": [
       "StreamModel", "Expressions", "KafkaClient", "Formats", "Operators", "Connectors", "Yams", "Glibc",
@@ -52,8 +53,8 @@ struct StyleTests {
       "Topology", "Synchronization", "Glibc",
     ],
     "Service": [
-      "StreamModel", "Formats", "Operators", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
-      "Synchronization", "Glibc", "Foundation", "FoundationNetworking", "Crypto", "HTTPTypes", "Hummingbird",
+      "StreamModel", "HTTPClient", "Formats", "Operators", "Views", "Checkpoint", "Connectors", "Topology", "Runtime",
+      "Synchronization", "Glibc", "Foundation", "Crypto", "HTTPTypes", "Hummingbird",
       "HummingbirdCore", "HummingbirdTLS", "JWTKit", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
       "ServiceLifecycle",
     ],

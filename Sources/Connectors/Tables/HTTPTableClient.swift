@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import HTTPClient
 import Operators
 import StreamModel
 
@@ -13,30 +14,31 @@ final class HTTPTableClient: TableClient {
   private let place: String
   private let layout: TableLayout
   private let decoder: TableRowDecoder
-  private let exchange: HTTPExchange
+  private let client = HTTPClient()
 
   /// The most bytes of an answer that a message shows.
   private static let maxShownBytes = 200
 
-  init(_ spec: HTTPTableSpec, place: String, layout: TableLayout, capacity: Int) {
+  init(_ spec: HTTPTableSpec, place: String, layout: TableLayout) {
     self.spec = spec
     self.place = place
     self.layout = layout
     decoder = TableRowDecoder(layout, place: place)
-    exchange = HTTPExchange(timeoutMilliseconds: spec.timeoutMilliseconds, connections: capacity)
   }
 
-  func close() { exchange.close() }
+  func close() { client.close() }
 
   func rows(of key: [Value]) throws(TableFailure) -> RecordBatch {
     let address = spec.url.filled { HTTPTableClient.escaped(key[$0].plainText) }
-    guard let url = URL(string: address), url.scheme != nil else {
+    guard URL(string: address)?.scheme != nil else {
       throw TableFailure(.wrong, "\(place): \(address) is no URL — correct `url:`")
     }
-    switch exchange.get(url, headers: spec.headers) {
+    var request = HTTPClient.Request(address, timeoutMilliseconds: spec.timeoutMilliseconds)
+    request.headers = [("Accept", "application/json")] + spec.headers
+    switch client.send(request) {
     case .nothing(let reason): throw TableFailure(.unavailable, "\(place): \(address) does not answer: \(reason)")
     case .tooLong:
-      throw TableFailure(.wrong, "\(place): \(address) answers with more than \(HTTPExchange.maxAnswerBytes) bytes")
+      throw TableFailure(.wrong, "\(place): \(address) answers with more than \(request.maxAnswerBytes) bytes")
     case .answer(let status, let body):
       switch status {
       case 200: return try rows(in: String(decoding: body, as: UTF8.self), key, address)
@@ -47,7 +49,7 @@ final class HTTPTableClient: TableClient {
     }
   }
 
-  private func shown(_ body: Data) -> String {
+  private func shown(_ body: [UInt8]) -> String {
     String(decoding: body.prefix(HTTPTableClient.maxShownBytes), as: UTF8.self)
   }
 

@@ -35,7 +35,7 @@ extension TableConnector {
     case .file(let file): return try FileTable(file, place: place, layout: spec.layout, notice: notice)
     case .kafka(let kafka): return try KafkaTable(kafka, place: place, layout: spec.layout, notice: notice)
     case .http(let http):
-      let client = HTTPTableClient(http, place: place, layout: spec.layout, capacity: spec.capacity)
+      let client = HTTPTableClient(http, place: place, layout: spec.layout)
       return AskedTable(client, spec: spec, retry: http.retry, breaker: http.breaker)
     case .postgres(let postgres):
       let client = PostgresTableClient(postgres, place: place, layout: spec.layout)

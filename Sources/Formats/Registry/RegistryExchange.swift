@@ -1,9 +1,5 @@
 import Foundation
-import Synchronization
-
-#if canImport(FoundationNetworking)
-  import FoundationNetworking
-#endif
+import HTTPClient
 
 /// Questions to a registry and its answers. Blocks the calling thread, which is not one of the cooperative pool.
 struct RegistryExchange {
@@ -11,7 +7,9 @@ struct RegistryExchange {
   private let attempts: Int
   private let authorization: String?
 
-  private static let timeoutSeconds: TimeInterval = 10
+  private static let client = HTTPClient()
+  private static let timeoutMilliseconds: Int64 = 10_000
+  private static let maxAnswerBytes = 16 << 20
   private static let contentType = "application/vnd.schemaregistry.v1+json"
   private static let firstBackoffMicroseconds: UInt32 = 200_000
   /// The most bytes of an answer that a message shows.
@@ -35,29 +33,31 @@ struct RegistryExchange {
   }
 
   func get(_ path: String, _ what: String) throws(SchemaRegistryError) -> JSONNode {
-    try ask("GET", path, nil, what)
+    try ask("GET", path, [], what)
   }
 
   func post(_ path: String, _ body: JSONNode, _ what: String) throws(SchemaRegistryError) -> JSONNode {
-    try ask("POST", path, Data(body.description.utf8), what)
+    try ask("POST", path, Array(body.description.utf8), what)
   }
 
   // MARK: - Asking
 
   private func ask(
-    _ method: String, _ path: String, _ body: Data?, _ what: String
+    _ method: String, _ path: String, _ body: [UInt8], _ what: String
   ) throws(SchemaRegistryError) -> JSONNode {
     let base = options.url.hasSuffix("/") ? String(options.url.dropLast()) : options.url
-    guard let url = URL(string: "\(base)/\(path)") else {
+    let address = "\(base)/\(path)"
+    guard URL(string: address)?.scheme != nil else {
       throw SchemaRegistryError(
         .refused, "the schema registry's address \(options.url) is no URL — correct `registry:`")
     }
-    var request = URLRequest(url: url, timeoutInterval: RegistryExchange.timeoutSeconds)
-    request.httpMethod = method
-    request.httpBody = body
-    request.setValue(RegistryExchange.contentType, forHTTPHeaderField: "Accept")
-    if body != nil { request.setValue(RegistryExchange.contentType, forHTTPHeaderField: "Content-Type") }
-    if let authorization { request.setValue(authorization, forHTTPHeaderField: "Authorization") }
+    var request = HTTPClient.Request(address, timeoutMilliseconds: RegistryExchange.timeoutMilliseconds)
+    request.maxAnswerBytes = RegistryExchange.maxAnswerBytes
+    request.method = method
+    request.body = body
+    request.headers = [("Accept", RegistryExchange.contentType)]
+    if !body.isEmpty { request.headers.append(("Content-Type", RegistryExchange.contentType)) }
+    if let authorization { request.headers.append(("Authorization", authorization)) }
     var backoff = RegistryExchange.firstBackoffMicroseconds
     for attempt in 1... {
       do throws(SchemaRegistryError) {
@@ -71,14 +71,11 @@ struct RegistryExchange {
     preconditionFailure("the last attempt returns or throws")
   }
 
-  /// What came back: a status and a body, or why nothing did.
-  private enum Reply: Sendable {
-    case answer(status: Int, Data)
-    case nothing(String)
-  }
-
-  private func answer(to request: URLRequest, _ what: String) throws(SchemaRegistryError) -> JSONNode {
-    switch RegistryExchange.send(request) {
+  private func answer(to request: HTTPClient.Request, _ what: String) throws(SchemaRegistryError) -> JSONNode {
+    switch RegistryExchange.client.send(request) {
+    case .tooLong:
+      throw SchemaRegistryError(
+        .refused, "\(what): \(options.url) answers with more than \(request.maxAnswerBytes) bytes — check `registry:`")
     case .nothing(let reason):
       throw SchemaRegistryError(
         .unavailable, "\(what): the schema registry at \(options.url) does not answer: \(reason) — check that it runs")
@@ -89,35 +86,6 @@ struct RegistryExchange {
         throw SchemaRegistryError(
           .refused, "\(what): \(options.url) does not answer as a schema registry does: \(error) — check `registry:`")
       }
-    }
-  }
-
-  private static func send(_ request: URLRequest) -> Reply {
-    let box = ReplyBox()
-    let task = URLSession.shared.dataTask(with: request) { data, response, error in
-      if let response = response as? HTTPURLResponse {
-        box.put(.answer(status: response.statusCode, data ?? Data()))
-      } else {
-        box.put(.nothing(error?.localizedDescription ?? "no answer"))
-      }
-    }
-    task.resume()
-    return box.take()
-  }
-
-  /// Where one reply is waited for.
-  private final class ReplyBox: Sendable {
-    private let reply = Mutex<Reply?>(nil)
-    private let arrived = DispatchSemaphore(value: 0)
-
-    func put(_ reply: Reply) {
-      self.reply.withLock { $0 = reply }
-      arrived.signal()
-    }
-
-    func take() -> Reply {
-      arrived.wait()
-      return reply.withLock { $0 } ?? .nothing("no answer")
     }
   }
 

@@ -1,10 +1,8 @@
 import Foundation
+import HTTPClient
 import JWTKit
+import Runtime
 import StreamModel
-
-#if canImport(FoundationNetworking)
-  import FoundationNetworking
-#endif
 
 /// Tells from a bearer token who asks: a JWT signed by a key that the runner was given.
 ///
@@ -32,6 +30,7 @@ package actor TokenVerifier {
   static let leewaySeconds: TimeInterval = 30
   static let maxTokenBytes = 8 << 10
   static let maxKeySetBytes = 1 << 20
+  private static let fetchMilliseconds: Int64 = 5000
   private static let algorithms: Set<String> = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
   ]
@@ -154,12 +153,17 @@ package actor TokenVerifier {
   }
 
   private static func keySet(at place: String) async -> TokenKeys? {
-    guard let url = URL(string: place) else { return nil }
-    let request = URLRequest(url: url, timeoutInterval: 5)
-    guard let (bytes, response) = try? await URLSession.shared.data(for: request),
-      (response as? HTTPURLResponse)?.statusCode == 200, bytes.count <= TokenVerifier.maxKeySetBytes
-    else { return nil }
-    return try? TokenKeys(set: bytes, of: place)
+    var request = HTTPClient.Request(place, timeoutMilliseconds: TokenVerifier.fetchMilliseconds)
+    request.maxAnswerBytes = TokenVerifier.maxKeySetBytes
+    let executor = DedicatedThreadExecutor(name: "keys")
+    defer { executor.shutDown() }
+    let reply = await withTaskExecutorPreference(executor) { [request] in await answer(to: request) }
+    guard case .answer(status: 200, let bytes) = reply else { return nil }
+    return try? TokenKeys(set: Data(bytes), of: place)
+  }
+
+  private nonisolated static func answer(to request: HTTPClient.Request) async -> HTTPClient.Reply {
+    HTTPClient().send(request)
   }
 
   private static func now() -> Int64 { Clock.monotonicNanoseconds() / 1_000_000 }
