@@ -45,7 +45,7 @@ let engine: [Target] = [
   module("StreamModel"),
   module("Expressions", ["StreamModel"]),
   module("KafkaClient", ["CRdKafka"]),
-  module("HTTPClient", ["CCurl"]),
+  module("HTTPClient", ["CCurl", "StreamModel"]),
   module("Formats", ["CSimdJSON", "CCompression", "HTTPClient", "StreamModel"]),
   .systemLibrary(name: "CRocksDB"),
   .systemLibrary(name: "CPostgres"),

@@ -1,5 +1,4 @@
-import CCurl
-import Synchronization
+import StreamModel
 
 /// Asks HTTP services and waits for their answers, on the calling thread, which may block. Thread-safe.
 ///
@@ -37,7 +36,7 @@ package final class HTTPClient: Sendable {
     var isClosed = false
   }
 
-  private let shared = Mutex(Shared())
+  private let shared = Guarded(Shared())
 
   package init() {}
 

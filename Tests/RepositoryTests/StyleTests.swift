@@ -30,7 +30,7 @@ struct StyleTests {
     "StreamModel": ["Glibc", "Synchronization"],
     "Expressions": ["StreamModel", "Glibc", "Synchronization"],
     "KafkaClient": ["CRdKafka", "Glibc", "Synchronization"],
-    "HTTPClient": ["CCurl", "Synchronization"],
+    "HTTPClient": ["CCurl", "StreamModel", "Synchronization"],
     "Formats": [
       "CSimdJSON", "CCompression", "HTTPClient", "StreamModel", "Glibc", "Synchronization", "Foundation",
     ],

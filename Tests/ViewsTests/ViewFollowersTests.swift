@@ -1,5 +1,4 @@
 import StreamModel
-import Synchronization
 import TestSupport
 import Testing
 
@@ -22,7 +21,7 @@ struct ViewFollowersTests {
     private(set) var wokenCount = 0
     private(set) var isLost = false
 
-    final class Box: Sendable { let isRung = Mutex(false) }
+    final class Box: Sendable { let isRung = Guarded(false) }
 
     init(_ access: ViewAccess, prefix: [String] = [], _ isolation: ViewIsolation = .live) throws {
       self.access = access

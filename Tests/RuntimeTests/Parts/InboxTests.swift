@@ -1,6 +1,5 @@
 import Foundation
 import StreamModel
-import Synchronization
 import TestSupport
 import Testing
 
@@ -74,7 +73,7 @@ import Testing
   /// A sender with much to send is never ahead of the receiver by more than the bound.
   private func expectBound(_ bound: Int, count: Int, _ element: @escaping @Sendable (Int) -> StreamElement) throws {
     let inbox = Inbox(channelCount: 1)
-    let sent = Mutex(0)
+    let sent = Guarded(0)
     let sender = Thread {
       for number in 0..<count {
         guard (try? inbox.send(element(number), channel: 0)) != nil else { return }
@@ -106,7 +105,7 @@ import Testing
 
   @Test func closingEndsEveryWait() throws {
     let inbox = Inbox(channelCount: 1)
-    let outcomes = Mutex<[String]>([])
+    let outcomes = Guarded<[String]>([])
     let isDone = DispatchSemaphore(value: 0)
     let full = Inbox(channelCount: 1)
     for number in 0..<Inbox.maxChannelBatches { try full.send(batch(Int64(number)), channel: 0) }
