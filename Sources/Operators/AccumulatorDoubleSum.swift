@@ -51,7 +51,7 @@ final class DoubleSumAccumulator: SummingAccumulator {
 
   func magnitude(of column: Column, count: Int) -> Double { sum.magnitude(of: column, count: count) }
   func magnitude(_ records: RecordArea, slotCount: Int) -> Double { sum.magnitude(records, slotCount: slotCount) }
-  func overflows(_ partials: [(records: RecordArea, slot: Int32)], _ column: Column, row: Int) -> Bool {
+  func overflows(_ partials: SumPartials, _ column: Column, row: Int) -> Bool {
     sum.overflows(partials, column, row: row)
   }
 }

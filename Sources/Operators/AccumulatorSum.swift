@@ -34,6 +34,14 @@ enum SumLimit {
   }
 }
 
+/// Where the sums lie that a row is added to.
+struct SumPartials {
+  let places: [(records: RecordArea, slot: Int32)]
+  /// Whether they are parts of one sum, which is within its limit although a part, or some of them together, may not be: a part is the
+  /// difference of two such sums. They wrap around then, and what they come to together is right all the same.
+  let areParts: Bool
+}
+
 /// An accumulator that adds up, and so can overflow.
 ///
 /// Whether any row of a batch could overflow is judged from magnitudes alone (`AggregateOverflowGuard`); only then are the
@@ -44,8 +52,8 @@ protocol SummingAccumulator: Accumulator {
   func magnitude(of column: Column, count: Int) -> Double
   /// At least the sum of the absolute values of the sums in `slots`.
   func magnitude(_ records: RecordArea, slotCount: Int) -> Double
-  /// Whether the sum of the sums in `partials` and of row `row` of `column` is past the limit.
-  func overflows(_ partials: [(records: RecordArea, slot: Int32)], _ column: Column, row: Int) -> Bool
+  /// Whether the sum of `partials` and of row `row` of `column` is past the limit.
+  func overflows(_ partials: SumPartials, _ column: Column, row: Int) -> Bool
 }
 
 /// Sums of int64s and decimals, exact: an Int128 at `offset`.
@@ -97,14 +105,15 @@ struct ExactSum {
     return sum
   }
 
-  func overflows(_ partials: [(records: RecordArea, slot: Int32)], _ column: Column, row: Int) -> Bool {
-    var sum = column.unscaled(at: row)
-    for partial in partials {
+  func overflows(_ partials: SumPartials, _ column: Column, row: Int) -> Bool {
+    var sum: Int128 = 0
+    for partial in partials.places {
       let (next, overflow) = sum.addingReportingOverflow(load(partial.records, partial.slot))
-      if overflow { return true }
+      if overflow, !partials.areParts { return true }
       sum = next
     }
-    return !limit.admits(sum)
+    let (total, overflow) = sum.addingReportingOverflow(column.unscaled(at: row))
+    return overflow || !limit.admits(total)
   }
 }
 
@@ -189,7 +198,7 @@ final class SumAccumulator: SummingAccumulator {
 
   func magnitude(of column: Column, count: Int) -> Double { sum.magnitude(of: column, count: count) }
   func magnitude(_ records: RecordArea, slotCount: Int) -> Double { sum.magnitude(records, slotCount: slotCount) }
-  func overflows(_ partials: [(records: RecordArea, slot: Int32)], _ column: Column, row: Int) -> Bool {
+  func overflows(_ partials: SumPartials, _ column: Column, row: Int) -> Bool {
     sum.overflows(partials, column, row: row)
   }
 }

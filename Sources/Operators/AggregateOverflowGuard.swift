@@ -75,11 +75,15 @@ final class AggregateOverflowGuard {
 
   private var isSafe: Bool { sums.allSatisfy { $0.bound < $0.accumulator.limit.safeMagnitude } }
 
-  /// Why row `row` would overflow a sum whose partial aggregates are `partials`; nil where it would not.
-  func overflow(_ inputs: AggregateInputs, row: Int, _ partials: [(store: AccumulatorStore, slot: Int32)]) -> String? {
+  /// Why row `row` would overflow the sum of `partials`, which are parts of one group's or (`areParts` is not set) groups that the row
+  /// brings together; nil where it would not.
+  func overflow(
+    _ inputs: AggregateInputs, row: Int, _ partials: [(store: AccumulatorStore, slot: Int32)], areParts: Bool
+  ) -> String? {
     let places = partials.map { (records: $0.store.records, slot: $0.slot) }
+    let partials = SumPartials(places: places, areParts: areParts)
     for sum in sums where inputs.takesPart(row, inCall: sum.call) {
-      if sum.accumulator.overflows(places, inputs.column(ofCall: sum.call), row: row) {
+      if sum.accumulator.overflows(partials, inputs.column(ofCall: sum.call), row: row) {
         return "\(sum.text) would overflow \(sum.accumulator.limit.description)"
       }
     }

@@ -211,9 +211,9 @@ struct ReproducibleSum {
   }
 
   /// Whether finite partial sums and a finite row add up to what is not.
-  func overflows(_ partials: [(records: RecordArea, slot: Int32)], _ column: Column, row: Int) -> Bool {
+  func overflows(_ partials: SumPartials, _ column: Column, row: Int) -> Bool {
     var sum = column.doubles[row]
-    for partial in partials {
+    for partial in partials.places {
       let value = load(partial.records, partial.slot)
       guard sum.isFinite, value.isFinite else { return false }
       sum += value

@@ -86,7 +86,7 @@ final class RunningAggregate: StreamOperator {
   private func overflow(_ row: Int, _ position: UnsafePointer<Int32>) throws(OperatorError) -> String? {
     try load(position, count: 1)
     let slot = store.table.slot(of: encoder.key(row), hash: encoder.hashes[row])
-    return overflowGuard.overflow(inputs, row: row, slot < 0 ? [] : [(store.accumulators, slot)])
+    return overflowGuard.overflow(inputs, row: row, slot < 0 ? [] : [(store.accumulators, slot)], areParts: false)
   }
 
   func advance(to watermark: Watermark, output: any OperatorOutput) throws(OperatorError) {

@@ -170,7 +170,8 @@ final class SessionAggregate: StreamOperator {
     }
     if touched.isEmpty, let behind, time + gap + lateness <= behind { return .late }
     if judgesOverflow,
-      let reason = overflowGuard.overflow(inputs, row: row, touched.map { (store: accumulators, slot: $0) })
+      let reason = overflowGuard.overflow(
+        inputs, row: row, touched.map { (store: accumulators, slot: $0) }, areParts: false)
     {
       return .failure(reason)
     }

@@ -327,7 +327,7 @@ final class WindowAggregate: StreamOperator {
           partials.append((spilled.accumulators, 0))
         }
       }
-      if let reason = overflowGuard.overflow(inputs, row: row, partials) { return reason }
+      if let reason = overflowGuard.overflow(inputs, row: row, partials, areParts: true) { return reason }
       end = assigner.end(after: end, in: pane.key)
     }
     return nil

@@ -97,6 +97,34 @@ import Testing
     #expect(output.main.map { $0.values[3] } == [.decimal(3_000_000, scale: 6)])
   }
 
+  /// Parts of a sum that leave memory one by one: two of them together are more than 128 bits hold, all of them are not.
+  @Test func partsThatAreTooLargeTogether_areJudgedByTheirSum() throws {
+    let spec = try Self.spec(.tumble(size: 1000, offset: 0), ["sum(wide)"]).spec()
+    let target = AggregateOperator.make(spec)
+    let state = TestState()
+    try state.attach(target)
+    let output = CapturedOutput()
+    func add(_ amounts: [Int128]) throws {
+      let rows = amounts.map { TestRow(at: 1, AggregateTestSpec.row(["id": "a", "wide": .decimal($0, scale: 2)])) }
+      try target.process(TestRows(AggregateTestSpec.schema, rows).batch(), input: 0, to: output)
+    }
+    let limit = Decimal.powersOfTen[37] * 10 - 1
+    // From one end to the other: a part of twice the limit, which wraps around, and then one back again.
+    try add([-limit])
+    try target.spill()
+    try add([limit, limit])
+    try target.spill()
+    try add([-limit, -limit])
+    try target.spill()
+    try add([limit, 7, -8])
+    #expect(output.failed.isEmpty)
+    try target.spill()
+    try add([-limit + 1, -1, 5])
+    #expect(output.failed.map { $0.values[4] } == [.decimal(-1, scale: 2)])
+    try target.advance(to: .maximum, output: output)
+    #expect(output.main.map { $0.values[3] } == [.decimal(-limit + 5, scale: 2)])
+  }
+
   @Test func whichRowsOverflow_dependsOnTheirOrderAlone() throws {
     try TestSeeds.each(3) { random in
       let windows: [WindowSpec] = [
