@@ -7,7 +7,7 @@ import Testing
 
 /// Groups that leave memory together lie together in the state, and come to what they would have come to in memory.
 @Suite struct GroupPackTests {
-  private static let keys = 20_000
+  private static let keys = 6_000
 
   private static func spec() throws -> AggregateSpec {
     var test = AggregateTestSpec(.tumble(size: 100, offset: 0))
