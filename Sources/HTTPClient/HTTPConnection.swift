@@ -40,7 +40,9 @@ final class HTTPConnection: @unchecked Sendable {
   func send(_ request: HTTPClient.Request) -> HTTPClient.Reply {
     let body = AnswerBody(maxBytes: request.maxAnswerBytes)
     let headers = request.headers.reduce(nil as UnsafeMutablePointer<curl_slist>?) { list, header in
-      curl_slist_append(list, header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)") ?? list
+      let line = header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)"
+      guard let longer = curl_slist_append(list, line) else { fatalError("out of memory: a header of a request") }
+      return longer
     }
     defer { curl_slist_free_all(headers) }
     return withExtendedLifetime(body) {

@@ -16,6 +16,7 @@ package final class HTTPDouble: Sendable {
   private struct State {
     var answer: @Sendable (String) -> Answer
     var requests: [String] = []
+    var headers: [[String]] = []
     var connections: Set<Int32> = []
     var connectionCount = 0
     var releases = 0
@@ -64,6 +65,8 @@ package final class HTTPDouble: Sendable {
   package var url: String { "http://127.0.0.1:\(port)" }
   /// The path and query of every request so far.
   package var requests: [String] { state.withLock { $0.requests } }
+  /// The header lines of every request so far.
+  package var headers: [[String]] { state.withLock { $0.headers } }
   /// How many connections were made so far.
   package var connectionCount: Int { state.withLock { $0.connectionCount } }
   package func answer(with answer: @escaping @Sendable (String) -> Answer) { state.withLock { $0.answer = answer } }
@@ -114,6 +117,7 @@ package final class HTTPDouble: Sendable {
     let path = String(words[1])
     let (answer, releases) = state.withLock { state in
       state.requests.append(path)
+      state.headers.append(header.split(separator: "\r\n").dropFirst().map(String.init))
       return (state.answer, state.releases)
     }
     switch answer(path) {

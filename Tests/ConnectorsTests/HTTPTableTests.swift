@@ -68,6 +68,19 @@ import Testing
     defer { client.close() }
     #expect(Self.rows(client, "a b&c=/é?") == .success([]))
     #expect(server.requests == ["/latest?base=a%20b%26c%3D%2F%C3%A9%3F&quote=MAD"])
+    #expect(server.headers[0].contains("Authorization: Bearer secret"))
+    #expect(server.headers[0].contains("Accept: application/json"))
+  }
+
+  @Test func anAcceptHeaderOfTheTopology_takesThePlaceOfOurs() {
+    let server = HTTPDouble { _ in .reply(status: 200, "null") }
+    defer { server.stop() }
+    var spec = Self.spec(server)
+    spec.headers = [("accept", "application/vnd.rates+json")]
+    let client = Self.client(spec)
+    defer { client.close() }
+    #expect(Self.rows(client) == .success([]))
+    #expect(server.headers[0].filter { $0.lowercased().hasPrefix("accept:") } == ["accept: application/vnd.rates+json"])
   }
 
   @Test func rowsAndColumnsMayStandDeeper() {

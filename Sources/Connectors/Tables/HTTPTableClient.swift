@@ -34,7 +34,10 @@ final class HTTPTableClient: TableClient {
       throw TableFailure(.wrong, "\(place): \(address) is no URL — correct `url:`")
     }
     var request = HTTPClient.Request(address, timeoutMilliseconds: spec.timeoutMilliseconds)
-    request.headers = [("Accept", "application/json")] + spec.headers
+    request.headers = spec.headers
+    if !spec.headers.contains(where: { $0.name.lowercased() == "accept" }) {
+      request.headers.append(("Accept", "application/json"))
+    }
     switch client.send(request) {
     case .nothing(let reason): throw TableFailure(.unavailable, "\(place): \(address) does not answer: \(reason)")
     case .tooLong:
